@@ -1,0 +1,44 @@
+//! `bench`: builds the programs and starts the benches (their own page is `benches/README.md`).
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{command, setup};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Release programs, real sizes, judged against the targets.
+    Full,
+    /// Development programs, small sizes, no judgement: proves that the benches still run.
+    Smoke,
+}
+
+pub(crate) fn run(root: &Path, size: Size) -> Result<()> {
+    setup::run()?;
+    let mut build = command::cargo(root);
+    // The whole workspace: with the same set of packages, cargo reuses what `test` has built.
+    build.args(["build", "--workspace", "--bins"]);
+    if size == Size::Full {
+        build.arg("--release");
+    }
+    command::run(&mut build)?;
+    let mut benches = Command::new(programs(size)?.join("dray-benches"));
+    if size == Size::Smoke {
+        benches.arg("--smoke");
+    }
+    command::run(benches.current_dir(root))
+}
+
+/// The folder that cargo built into: xtask itself lies in the development profile's, the release profile's is beside it.
+fn programs(size: Size) -> Result<PathBuf> {
+    let xtask = env::current_exe().context("where is xtask?")?;
+    let development = xtask.parent().context("xtask lies in a folder")?;
+    match size {
+        Size::Smoke => Ok(development.to_path_buf()),
+        Size::Full => Ok(development.with_file_name("release")),
+    }
+}
