@@ -1,2 +1,6 @@
-//! p
+//! `drayd`: the daemon.
+#![allow(dead_code)]
+mod config;
+mod logging;
+mod metrics;
 fn main() {}
