@@ -3,4 +3,5 @@
 mod config;
 mod logging;
 mod metrics;
+mod records;
 fn main() {}
