@@ -1,0 +1,107 @@
+//! `drayd` as a process, which may be killed and started again on the same state.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::dray::Outcome;
+use crate::home::Home;
+use crate::process::{self, Group, Signal};
+use crate::programs::program;
+use crate::wait::until;
+
+/// How long a start may take, recovery included.
+const READY: Duration = Duration::from_secs(30);
+
+/// The daemon of one home.
+pub struct Daemon<'a> {
+    home: &'a Home,
+    group: Option<Group>,
+    starts: u32,
+    config: String,
+}
+
+impl<'a> Daemon<'a> {
+    /// Starts a daemon and waits until it listens.
+    pub fn start(home: &'a Home) -> Result<Daemon<'a>> {
+        Daemon::configured(home, "")
+    }
+
+    /// The same, with a configuration file.
+    pub fn configured(home: &'a Home, config: &str) -> Result<Daemon<'a>> {
+        let mut daemon = Daemon { home, group: None, starts: 0, config: config.to_owned() };
+        daemon.restart()?;
+        Ok(daemon)
+    }
+
+    /// Where its state lies.
+    pub fn state(&self) -> PathBuf {
+        self.home.path().join("drayd")
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.home.path().join("drayd.sock")
+    }
+
+    /// Starts it on the state that is there.
+    pub fn restart(&mut self) -> Result<()> {
+        fs::create_dir_all(self.state())?;
+        let config = self.home.path().join("drayd.toml");
+        fs::write(&config, &self.config)?;
+        let mut command = process::command(&program("drayd")?)?;
+        self.home.furnish(&mut command);
+        command.arg("--config").arg(config);
+        command.arg("--state-dir").arg(self.state()).arg("--socket").arg(self.socket());
+        self.starts += 1;
+        let mut group = Group::spawn(&mut command, &self.output("stdout"), &self.output("stderr"))?;
+        let socket = self.socket();
+        let ready = until("drayd to listen", READY, || {
+            if let Some(status) = group.ended()? {
+                bail!("drayd ended with {status}");
+            }
+            Ok(UnixStream::connect(&socket).is_ok().then_some(()))
+        });
+        self.group = Some(group);
+        ready.with_context(|| self.log())
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut group = self.group.take().context("drayd does not run")?;
+        group.signal(Signal::Kill)?;
+        group.wait(READY)?;
+        Ok(())
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(&mut self) -> Result<i32> {
+        let mut group = self.group.take().context("drayd does not run")?;
+        group.signal(Signal::Terminate)?;
+        Ok(process::code(group.wait(READY)?))
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> Result<u32> {
+        Ok(self.group.as_ref().context("drayd does not run")?.id())
+    }
+
+    /// All that it wrote since its last start.
+    pub fn log(&self) -> String {
+        ["stdout", "stderr"].map(|name| fs::read_to_string(self.output(name)).unwrap_or_default()).concat()
+    }
+
+    /// Runs `dray` to its end, as a client of this daemon.
+    pub fn dray(&self, arguments: &[&str]) -> Result<Outcome> {
+        let mut command = self.home.command(arguments)?;
+        command.env("DRAY_SOCKET", self.socket());
+        self.home.run(command)
+    }
+
+    fn output(&self, name: &str) -> PathBuf {
+        Path::new(self.home.path()).join(format!("drayd-{}-{name}", self.starts))
+    }
+}
