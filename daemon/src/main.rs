@@ -4,4 +4,6 @@ mod config;
 mod logging;
 mod metrics;
 mod records;
+mod service_manager;
+mod signals;
 fn main() {}

@@ -142,3 +142,26 @@ fn a_proxy_password_is_not_repeated_in_the_error() {
     let error = given().variable("DRAY_PROXY", "http//user:secret@proxy").error();
     assert!(!error.contains("secret"), "{error}");
 }
+
+#[test]
+fn the_example_file_names_every_key_with_its_default() {
+    let example = include_str!("../../../deploy/drayd.toml");
+    let commented = given().file("drayd.toml", example).gather().unwrap();
+    assert!(commented == given().gather().unwrap(), "the example changes nothing as it stands");
+
+    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && line.contains(" = ");
+    let keys = example.lines().filter(is_key).count();
+    let uncommented: String = example
+        .lines()
+        .map(|line| if is_key(&line) { &line[1..] } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let said = given().file("drayd.toml", &uncommented).gather().unwrap();
+    let debug = format!("{said:?}");
+    assert_eq!(debug.matches("from: File").count(), keys, "{debug}");
+    assert_eq!(debug.matches("from: Default").count(), 0, "{debug}");
+    let default = given().gather().unwrap();
+    assert_eq!(said.cache_max_bytes.value, default.cache_max_bytes.value);
+    assert_eq!(said.metrics.value, default.metrics.value);
+    assert_eq!(said.proxy.value, default.proxy.value);
+}
