@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -36,8 +36,8 @@ struct Page {
     body_bytes: Arc<AtomicU64>,
 }
 
-#[derive(Default)]
 struct Shared {
+    start: Instant,
     pages: Mutex<BTreeMap<String, Page>>,
     connections: AtomicU64,
     stopped: AtomicBool,
@@ -58,6 +58,7 @@ impl Shared {
             let mut pages = self.pages();
             let page = pages.entry(ask.path.clone()).or_default();
             ask.nth = page.asks.len();
+            ask.at = self.start.elapsed();
             page.asks.push(ask.clone());
             (page.answer.clone(), Arc::clone(&page.body_bytes))
         };
@@ -79,7 +80,12 @@ impl FaultServer {
     pub fn start() -> Result<FaultServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            start: Instant::now(),
+            pages: Mutex::default(),
+            connections: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        });
         let for_acceptor = Arc::clone(&shared);
         let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
         Ok(FaultServer { address, shared, acceptor: Some(acceptor) })

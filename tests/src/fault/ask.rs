@@ -1,10 +1,14 @@
 //! A request as it came in.
 
+use std::time::Duration;
+
 /// One request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
     /// How many requests for this path came before it.
     pub nth: usize,
+    /// When it came, counted from the server's start.
+    pub at: Duration,
     /// `GET`, mostly.
     pub method: String,
     /// Without the query.
@@ -24,7 +28,7 @@ impl Ask {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        Some(Ask { nth: 0, method, path, headers })
+        Some(Ask { nth: 0, at: Duration::ZERO, method, path, headers })
     }
 
     /// The first header of this name, which is given in lower case.
