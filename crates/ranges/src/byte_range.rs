@@ -18,11 +18,7 @@ pub struct ByteRange {
 impl ByteRange {
     /// The bytes from `start` up to but not including `end`; `None` when that is no byte at all.
     pub const fn new(start: u64, end: u64) -> Option<Self> {
-        if start < end {
-            Some(Self { start, end })
-        } else {
-            None
-        }
+        if start < end { Some(Self { start, end }) } else { None }
     }
 
     /// `len` bytes from `start`; `None` when `len` is zero or the end is beyond `u64::MAX`.
@@ -121,10 +117,7 @@ mod tests {
     #[test]
     fn a_length_that_overflows_is_refused() {
         assert_eq!(ByteRange::with_len(u64::MAX, 1), None);
-        assert_eq!(
-            ByteRange::with_len(u64::MAX - 1, 1),
-            ByteRange::new(u64::MAX - 1, u64::MAX)
-        );
+        assert_eq!(ByteRange::with_len(u64::MAX - 1, 1), ByteRange::new(u64::MAX - 1, u64::MAX));
     }
 
     #[test]

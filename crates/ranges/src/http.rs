@@ -39,18 +39,12 @@ impl ContentRange {
         };
         if range == "*" {
             // `*/*` says nothing at all.
-            return complete.map(|size| Self {
-                range: None,
-                complete: Some(size),
-            });
+            return complete.map(|size| Self { range: None, complete: Some(size) });
         }
         let (first, last) = range.split_once('-')?;
         let range = ByteRange::new(number(first)?, number(last)?.checked_add(1)?)?;
         let fits = complete.is_none_or(|size| range.end() <= size);
-        fits.then_some(Self {
-            range: Some(range),
-            complete,
-        })
+        fits.then_some(Self { range: Some(range), complete })
     }
 }
 

@@ -47,10 +47,7 @@ impl Layout {
         specs
             .iter()
             .map(|spec| {
-                let segment = Segment {
-                    remote: spec.resolve(size)?,
-                    local,
-                };
+                let segment = Segment { remote: spec.resolve(size)?, local };
                 local += segment.remote.len(); // disjoint ranges within `size`: the sum is at most `size`
                 Ok(segment)
             })
@@ -59,11 +56,7 @@ impl Layout {
 
     /// The bytes of a remote file of `size` bytes that the local file needs.
     pub fn wanted(&self, size: u64) -> Result<RangeSet, RangeError> {
-        Ok(self
-            .resolve(size)?
-            .into_iter()
-            .map(|segment| segment.remote)
-            .collect())
+        Ok(self.resolve(size)?.into_iter().map(|segment| segment.remote).collect())
     }
 
     /// Length of the local file, as far as that can be told: without the size of the remote file a whole file
@@ -75,9 +68,7 @@ impl Layout {
         };
         match &self.specs {
             None => size,
-            Some(specs) => specs
-                .iter()
-                .try_fold(0_u64, |sum, spec| sum.checked_add(end(spec)?)),
+            Some(specs) => specs.iter().try_fold(0_u64, |sum, spec| sum.checked_add(end(spec)?)),
         }
     }
 }
@@ -97,28 +88,19 @@ mod tests {
     const EOF: u64 = RangeSpec::LENGTH_TO_EOF;
 
     fn packed(specs: &[(u64, u64)]) -> Layout {
-        let specs = specs
-            .iter()
-            .map(|&(offset, length)| RangeSpec::from_bits(offset, length))
-            .collect();
+        let specs = specs.iter().map(|&(offset, length)| RangeSpec::from_bits(offset, length)).collect();
         Layout::packed(specs).unwrap()
     }
 
     fn resolved(layout: &Layout, size: u64) -> Vec<(u64, u64, u64)> {
         let segments = layout.resolve(size).unwrap();
-        segments
-            .iter()
-            .map(|s| (s.remote.start(), s.remote.end(), s.local))
-            .collect()
+        segments.iter().map(|s| (s.remote.start(), s.remote.end(), s.local)).collect()
     }
 
     #[test]
     fn ranges_are_packed_in_the_order_given() {
         let layout = packed(&[(100, 100), (900, 100), (400, 100)]);
-        assert_eq!(
-            resolved(&layout, 1000),
-            [(100, 200, 0), (900, 1000, 100), (400, 500, 200)]
-        );
+        assert_eq!(resolved(&layout, 1000), [(100, 200, 0), (900, 1000, 100), (400, 500, 200)]);
         assert_eq!(layout.local_len(None), Some(300));
         assert_eq!(layout.wanted(1000).unwrap().len_bytes(), 300);
     }
@@ -126,23 +108,15 @@ mod tests {
     #[test]
     fn what_follows_a_range_to_the_end_is_placed_once_the_size_is_known() {
         let layout = packed(&[(24, 17), (111, EOF), (83, 7)]);
-        assert_eq!(
-            resolved(&layout, 211),
-            [(24, 41, 0), (111, 211, 17), (83, 90, 117)]
-        );
+        assert_eq!(resolved(&layout, 211), [(24, 41, 0), (111, 211, 17), (83, 90, 117)]);
         assert_eq!(layout.local_len(None), None);
         assert_eq!(layout.local_len(Some(211)), Some(124));
     }
 
     #[test]
     fn a_range_beyond_the_end_is_an_error_once_the_size_is_known() {
-        for (spec, size) in [
-            ((90, 11), 100),
-            ((100, 1), 100),
-            ((100, EOF), 100),
-            ((0, 1), 0),
-            ((0, EOF), 0),
-        ] {
+        for (spec, size) in [((90, 11), 100), ((100, 1), 100), ((100, EOF), 100), ((0, 1), 0), ((0, EOF), 0)]
+        {
             let spec = RangeSpec::from_bits(spec.0, spec.1);
             let layout = Layout::packed(vec![spec]).unwrap();
             assert_eq!(layout.resolve(size), Err(RangeError::BeyondEnd { spec, size }));
@@ -159,10 +133,7 @@ mod tests {
 
     #[test]
     fn bytes_are_placed_in_their_segment_only() {
-        let segment = Segment {
-            remote: ByteRange::new(100, 200).unwrap(),
-            local: 1000,
-        };
+        let segment = Segment { remote: ByteRange::new(100, 200).unwrap(), local: 1000 };
         let place = |start, end| segment.place(ByteRange::new(start, end).unwrap());
         assert_eq!(place(150, 250), Some((ByteRange::new(150, 200).unwrap(), 1050)));
         assert_eq!(place(0, 101), Some((ByteRange::new(100, 101).unwrap(), 1000)));

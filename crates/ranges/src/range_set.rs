@@ -49,7 +49,11 @@ impl RangeSet {
         }
         let before = ByteRange::new(self.ranges[first].start(), range.start());
         let after = ByteRange::new(range.end(), self.ranges[behind - 1].end());
-        self.ranges.splice(first..behind, before.into_iter().chain(after));
+        match (before, after) {
+            // Bytes are mostly taken from one end of one range, as they arrive: nothing moves.
+            (Some(rest), None) | (None, Some(rest)) if behind - first == 1 => self.ranges[first] = rest,
+            _ => drop(self.ranges.splice(first..behind, before.into_iter().chain(after))),
+        }
     }
 
     /// Whether the byte at `offset` is there.
@@ -65,8 +69,7 @@ impl RangeSet {
 
     /// Whether every byte of `range` is there.
     pub fn contains_range(&self, range: &ByteRange) -> bool {
-        self.range_at(range.start())
-            .is_some_and(|r| r.contains_range(range))
+        self.range_at(range.start()).is_some_and(|r| r.contains_range(range))
     }
 
     /// Whether any byte of `range` is there.
@@ -104,9 +107,7 @@ impl RangeSet {
     /// The bytes of `within` that are there, range by range.
     pub fn iter_within(&self, within: ByteRange) -> impl Iterator<Item = ByteRange> + '_ {
         let (first, behind) = self.window(within);
-        self.ranges[first..behind]
-            .iter()
-            .filter_map(move |r| r.intersection(&within))
+        self.ranges[first..behind].iter().filter_map(move |r| r.intersection(&within))
     }
 
     /// The bytes of `within` that are missing, range by range.
@@ -114,19 +115,16 @@ impl RangeSet {
         let (first, behind) = self.window(within);
         let mut next = within.start();
         let ends = self.ranges[first..behind].iter().map(|r| (r.start(), r.end()));
-        ends.chain([(within.end(), within.end())])
-            .filter_map(move |(start, end)| {
-                let gap = ByteRange::new(next, start);
-                next = end;
-                gap
-            })
+        ends.chain([(within.end(), within.end())]).filter_map(move |(start, end)| {
+            let gap = ByteRange::new(next, start);
+            next = end;
+            gap
+        })
     }
 
     /// The bytes of `within` that are missing.
     pub fn gaps(&self, within: ByteRange) -> Self {
-        Self {
-            ranges: self.iter_gaps(within).collect(),
-        }
+        Self { ranges: self.iter_gaps(within).collect() }
     }
 
     /// The first missing stretch of `within` at or behind `from`, as long as it goes.
@@ -137,9 +135,7 @@ impl RangeSet {
 
     /// The bytes that are in both.
     pub fn intersection(&self, other: &Self) -> Self {
-        Self {
-            ranges: self.iter().flat_map(|range| other.iter_within(range)).collect(),
-        }
+        Self { ranges: self.iter().flat_map(|range| other.iter_within(range)).collect() }
     }
 
     /// The bytes that are in either.
@@ -149,9 +145,7 @@ impl RangeSet {
 
     /// The bytes that are in this set and not in `other`.
     pub fn difference(&self, other: &Self) -> Self {
-        Self {
-            ranges: self.iter().flat_map(|range| other.iter_gaps(range)).collect(),
-        }
+        Self { ranges: self.iter().flat_map(|range| other.iter_gaps(range)).collect() }
     }
 
     /// Indices `first..behind` of the ranges that share a byte with `range`.
@@ -197,16 +191,10 @@ impl TryFrom<Vec<ByteRange>> for RangeSet {
 
     fn try_from(ranges: Vec<ByteRange>) -> Result<Self, String> {
         if ranges.len() > MAX_STORED_RANGES {
-            return Err(format!(
-                "{} ranges are more than {MAX_STORED_RANGES}",
-                ranges.len()
-            ));
+            return Err(format!("{} ranges are more than {MAX_STORED_RANGES}", ranges.len()));
         }
         if let Some(pair) = ranges.windows(2).find(|pair| pair[0].end() >= pair[1].start()) {
-            return Err(format!(
-                "range {} does not lie apart from and before {}",
-                pair[0], pair[1]
-            ));
+            return Err(format!("range {} does not lie apart from and before {}", pair[0], pair[1]));
         }
         Ok(Self { ranges })
     }

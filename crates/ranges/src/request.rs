@@ -69,11 +69,7 @@ impl RangeSpec {
 
     /// From the two numbers of a `BG_FILE_RANGE`.
     pub const fn from_bits(offset: u64, length: u64) -> Self {
-        let length = if length == Self::LENGTH_TO_EOF {
-            None
-        } else {
-            Some(length)
-        };
+        let length = if length == Self::LENGTH_TO_EOF { None } else { Some(length) };
         Self { offset, length }
     }
 
@@ -100,9 +96,7 @@ impl RangeSpec {
             Some(length) => ByteRange::with_len(self.offset, length),
             None => ByteRange::new(self.offset, size),
         };
-        range
-            .filter(|r| r.end() <= size)
-            .ok_or(RangeError::BeyondEnd { spec: self, size })
+        range.filter(|r| r.end() <= size).ok_or(RangeError::BeyondEnd { spec: self, size })
     }
 }
 
@@ -118,14 +112,9 @@ pub fn check_request(specs: &[RangeSpec]) -> Result<(), RangeError> {
     sorted.sort_unstable_by_key(|spec| spec.offset);
     for pair in sorted.windows(2) {
         let (first, second) = (pair[0], pair[1]);
-        let apart = first
-            .length
-            .is_some_and(|length| first.offset + length <= second.offset);
+        let apart = first.length.is_some_and(|length| first.offset + length <= second.offset);
         if !apart {
-            return Err(RangeError::Overlap {
-                first: first.offset,
-                second: second.offset,
-            });
+            return Err(RangeError::Overlap { first: first.offset, second: second.offset });
         }
     }
     Ok(())
@@ -134,10 +123,7 @@ pub fn check_request(specs: &[RangeSpec]) -> Result<(), RangeError> {
 /// As the command line takes it: `100-199` or `100-`.
 impl fmt::Display for RangeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self
-            .length
-            .and_then(|length| ByteRange::with_len(self.offset, length))
-        {
+        match self.length.and_then(|length| ByteRange::with_len(self.offset, length)) {
             Some(range) => range.fmt(f),
             None => write!(f, "{}-", self.offset),
         }
@@ -149,22 +135,15 @@ impl FromStr for RangeSpec {
     type Err = RangeError;
 
     fn from_str(text: &str) -> Result<Self, RangeError> {
-        let syntax = || RangeError::Syntax {
-            text: text.chars().take(64).collect(),
-        };
+        let syntax = || RangeError::Syntax { text: text.chars().take(64).collect() };
         let (first, last) = text.split_once('-').ok_or_else(syntax)?;
         let offset = crate::http::number(first).ok_or_else(syntax)?;
         let spec = if last.is_empty() {
             Self { offset, length: None }
         } else {
             let last = crate::http::number(last).ok_or_else(syntax)?;
-            let length = last
-                .checked_sub(offset)
-                .and_then(|less_one| less_one.checked_add(1));
-            Self {
-                offset,
-                length: Some(length.ok_or_else(syntax)?),
-            }
+            let length = last.checked_sub(offset).and_then(|less_one| less_one.checked_add(1));
+            Self { offset, length: Some(length.ok_or_else(syntax)?) }
         };
         spec.check().map(|()| spec)
     }
@@ -198,10 +177,8 @@ mod tests {
     use super::*;
 
     fn check(specs: &[(u64, u64)]) -> Result<(), RangeError> {
-        let specs: Vec<_> = specs
-            .iter()
-            .map(|&(offset, length)| RangeSpec::from_bits(offset, length))
-            .collect();
+        let specs: Vec<_> =
+            specs.iter().map(|&(offset, length)| RangeSpec::from_bits(offset, length)).collect();
         check_request(&specs)
     }
 
@@ -213,10 +190,7 @@ mod tests {
         assert_eq!(check(&[(7, 0)]), Err(RangeError::ZeroLength { offset: 7 }));
         assert_eq!(check(&[(u64::MAX, EOF)]), Err(RangeError::BadStart));
         assert_eq!(check(&[(u64::MAX, 1)]), Err(RangeError::BadStart));
-        assert_eq!(
-            check(&[(2, u64::MAX - 1)]),
-            Err(RangeError::TooLong { offset: 2 })
-        );
+        assert_eq!(check(&[(2, u64::MAX - 1)]), Err(RangeError::TooLong { offset: 2 }));
         assert_eq!(check(&[(u64::MAX - 1, 1)]), Ok(()));
     }
 
@@ -227,55 +201,19 @@ mod tests {
 
     #[test]
     fn the_same_offset_is_an_overlap_whatever_the_lengths() {
-        assert_eq!(
-            check(&[(100, 5), (100, 2)]),
-            Err(RangeError::Overlap {
-                first: 100,
-                second: 100
-            })
-        );
-        assert_eq!(
-            check(&[(100, 2), (100, 5)]),
-            Err(RangeError::Overlap {
-                first: 100,
-                second: 100
-            })
-        );
-        assert_eq!(
-            check(&[(50, 51), (100, 5)]),
-            Err(RangeError::Overlap {
-                first: 50,
-                second: 100
-            })
-        );
+        assert_eq!(check(&[(100, 5), (100, 2)]), Err(RangeError::Overlap { first: 100, second: 100 }));
+        assert_eq!(check(&[(100, 2), (100, 5)]), Err(RangeError::Overlap { first: 100, second: 100 }));
+        assert_eq!(check(&[(50, 51), (100, 5)]), Err(RangeError::Overlap { first: 50, second: 100 }));
     }
 
     #[test]
     fn a_range_to_the_end_may_stand_anywhere_if_the_others_lie_before_it() {
         assert_eq!(check(&[(24, 17), (111, EOF), (83, 7)]), Ok(()));
         assert!(check(&[(24, 17), (111, EOF), (111, 1)]).is_err());
-        assert_eq!(
-            check(&[(111, EOF), (200, 1)]),
-            Err(RangeError::Overlap {
-                first: 111,
-                second: 200
-            })
-        );
-        assert_eq!(
-            check(&[(111, EOF), (200, EOF)]),
-            Err(RangeError::Overlap {
-                first: 111,
-                second: 200
-            })
-        );
+        assert_eq!(check(&[(111, EOF), (200, 1)]), Err(RangeError::Overlap { first: 111, second: 200 }));
+        assert_eq!(check(&[(111, EOF), (200, EOF)]), Err(RangeError::Overlap { first: 111, second: 200 }));
         assert_eq!(check(&[(111, EOF), (110, 1)]), Ok(()));
-        assert_eq!(
-            check(&[(111, EOF), (110, 2)]),
-            Err(RangeError::Overlap {
-                first: 110,
-                second: 111
-            })
-        );
+        assert_eq!(check(&[(111, EOF), (110, 2)]), Err(RangeError::Overlap { first: 110, second: 111 }));
     }
 
     #[test]
@@ -310,17 +248,8 @@ mod tests {
     #[test]
     fn a_stored_range_is_checked_when_read() {
         let json = |text| serde_json::from_str::<RangeSpec>(text);
-        assert_eq!(
-            json(r#"{"offset":5,"length":null}"#).unwrap(),
-            RangeSpec {
-                offset: 5,
-                length: None
-            }
-        );
-        assert_eq!(
-            serde_json::to_string(&RangeSpec::from_bits(5, 6)).unwrap(),
-            r#"{"offset":5,"length":6}"#
-        );
+        assert_eq!(json(r#"{"offset":5,"length":null}"#).unwrap(), RangeSpec { offset: 5, length: None });
+        assert_eq!(serde_json::to_string(&RangeSpec::from_bits(5, 6)).unwrap(), r#"{"offset":5,"length":6}"#);
         assert!(json(r#"{"offset":5,"length":0}"#).is_err());
         assert!(json(r#"{"offset":18446744073709551615,"length":null}"#).is_err());
     }

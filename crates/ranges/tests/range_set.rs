@@ -52,10 +52,7 @@ fn bits(set: &RangeSet) -> Vec<bool> {
 
 fn assert_canonical(set: &RangeSet) {
     for pair in set.as_slice().windows(2) {
-        assert!(
-            pair[0].end() < pair[1].start(),
-            "{set:?} is not sorted, or has ranges that touch"
-        );
+        assert!(pair[0].end() < pair[1].start(), "{set:?} is not sorted, or has ranges that touch");
     }
 }
 
@@ -122,24 +119,13 @@ proptest! {
 
 #[test]
 fn a_stored_set_is_a_list_of_pairs() {
-    let set: RangeSet = [ByteRange::new(0, 5), ByteRange::new(7, 9)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let set: RangeSet = [ByteRange::new(0, 5), ByteRange::new(7, 9)].into_iter().flatten().collect();
     assert_eq!(serde_json::to_string(&set).unwrap(), "[[0,5],[7,9]]");
 }
 
 #[test]
 fn a_stored_set_that_is_not_in_order_is_refused() {
-    for text in [
-        "[[7,9],[0,5]]",
-        "[[0,5],[4,9]]",
-        "[[0,5],[5,9]]",
-        "[[5,5]]",
-        "[[5,4]]",
-        "[[0,-1]]",
-        "[5]",
-    ] {
+    for text in ["[[7,9],[0,5]]", "[[0,5],[4,9]]", "[[0,5],[5,9]]", "[[5,5]]", "[[5,4]]", "[[0,-1]]", "[5]"] {
         assert!(serde_json::from_str::<RangeSet>(text).is_err(), "{text}");
     }
 }
@@ -147,9 +133,7 @@ fn a_stored_set_that_is_not_in_order_is_refused() {
 #[test]
 fn the_number_of_stored_ranges_has_a_limit() {
     let list = |count: usize| -> Vec<ByteRange> {
-        (0..count as u64)
-            .filter_map(|n| ByteRange::with_len(n * 2, 1))
-            .collect()
+        (0..count as u64).filter_map(|n| ByteRange::with_len(n * 2, 1)).collect()
     };
     assert!(RangeSet::try_from(list(dray_ranges::MAX_STORED_RANGES)).is_ok());
     assert!(RangeSet::try_from(list(dray_ranges::MAX_STORED_RANGES + 1)).is_err());

@@ -1,0 +1,87 @@
+//! One running request.
+
+use dray_ranges::ByteRange;
+
+use crate::{OPEN_END, SourceId, Time};
+
+/// Names a request. Never used twice by one planner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A request that was decided on and is neither over nor cancelled.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) source: SourceId,
+    /// Offset of the first byte asked for.
+    start: u64,
+    /// Offset of the byte that comes next.
+    next: u64,
+    /// Offset behind the last byte expected; [`OPEN_END`] when it goes to an end nobody knows.
+    end: u64,
+    /// When it last gave a sign of life.
+    pub(crate) heard: Time,
+    /// Whether the driver was told to start it.
+    pub(crate) announced: bool,
+    /// Whether any byte of it was of use.
+    pub(crate) useful: bool,
+    /// Since when, and how many bytes, for the next look at its rate.
+    pub(crate) look: Look,
+}
+
+/// The stretch of time over which a request's rate is judged.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) since: Time,
+    pub(crate) bytes: u64,
+}
+
+impl Request {
+    pub(crate) fn new(now: Time, source: SourceId, range: ByteRange) -> Self {
+        Self {
+            source,
+            start: range.start(),
+            next: range.start(),
+            end: range.end(),
+            heard: now,
+            announced: false,
+            useful: false,
+            look: Look { since: now, bytes: 0 },
+        }
+    }
+
+    /// The bytes it will still bring; `None` when all have come.
+    pub(crate) fn left(&self) -> Option<ByteRange> {
+        ByteRange::new(self.next, self.end)
+    }
+
+    /// The same, when it is known where it ends.
+    pub(crate) fn known_left(&self) -> Option<ByteRange> {
+        self.left().filter(|left| left.end() != OPEN_END)
+    }
+
+    /// Offset of the byte that comes next.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.end == OPEN_END
+    }
+
+    /// The part of `range` that was asked for and not taken back since.
+    pub(crate) fn asked(&self, range: ByteRange) -> Option<ByteRange> {
+        ByteRange::new(range.start().max(self.start), range.end().min(self.end))
+    }
+
+    /// Bytes up to `offset` came.
+    pub(crate) fn advance(&mut self, now: Time, offset: u64, bytes: u64) {
+        self.next = self.next.max(offset);
+        self.heard = now;
+        self.look.bytes = self.look.bytes.saturating_add(bytes);
+    }
+
+    /// It ends at `end` now, if that is earlier than before.
+    pub(crate) fn shorten(&mut self, end: u64) {
+        self.end = self.end.min(end);
+    }
+}
