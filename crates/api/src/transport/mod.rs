@@ -23,6 +23,6 @@ pub use failure::{BindError, ConnectError};
 pub use listener::{BindOptions, Listener, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_USER};
 #[cfg(windows)]
 pub use os::PipeHooks;
-pub use os::SYSTEM_PATH;
+pub use os::{SYSTEM_PATH, path_for};
 
 pub(crate) use os::{ClientStream, connect};

@@ -16,6 +16,11 @@ use super::{BindError, BindOptions, Caller, ConnectError, User};
 /// Where the daemon of the machine listens.
 pub const SYSTEM_PATH: &str = "/run/dray/drayd.sock";
 
+/// Where a daemon with this runtime directory listens.
+pub fn path_for(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("drayd.sock")
+}
+
 /// How long a client waits for a daemon whose queue of connections is full.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 const BUSY_ATTEMPTS: u32 = 300;

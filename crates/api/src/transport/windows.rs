@@ -19,6 +19,11 @@ use super::{BindError, BindOptions, Caller, ConnectError, User};
 /// Where the daemon of the machine listens.
 pub const SYSTEM_PATH: &str = r"\\.\pipe\drayd";
 
+/// Where a daemon with this runtime directory listens: pipes lie in no directory, so it is the same for all.
+pub fn path_for(_runtime_dir: &Path) -> PathBuf {
+    PathBuf::from(SYSTEM_PATH)
+}
+
 /// ERROR_PIPE_BUSY: every instance has a client.
 const PIPE_BUSY: i32 = 231;
 
