@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::dray::Outcome;
+use crate::dray::{Outcome, Running};
 use crate::home::Home;
 use crate::process::{self, Group, Signal};
 use crate::programs::program;
@@ -94,11 +95,21 @@ impl<'a> Daemon<'a> {
         ["stdout", "stderr"].map(|name| fs::read_to_string(self.output(name)).unwrap_or_default()).concat()
     }
 
-    /// Runs `dray` to its end, as a client of this daemon.
-    pub fn dray(&self, arguments: &[&str]) -> Result<Outcome> {
+    /// A command that runs `dray` as a client of this daemon.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = self.home.command(arguments)?;
         command.env("DRAY_SOCKET", self.socket());
-        self.home.run(command)
+        Ok(command)
+    }
+
+    /// Runs `dray` to its end, as a client of this daemon.
+    pub fn dray(&self, arguments: &[&str]) -> Result<Outcome> {
+        self.home.run(self.command(arguments)?)
+    }
+
+    /// Starts `dray` as a client of this daemon and lets it run.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Running> {
+        Running::start(self.command(arguments)?, self.home.path())
     }
 
     fn output(&self, name: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! `bench`: builds the programs and starts the benches (their own page is `benches/README.md`).
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 
@@ -30,7 +30,10 @@ pub(crate) fn run(root: &Path, size: Size) -> Result<()> {
     if size == Size::Smoke {
         benches.arg("--smoke");
     }
-    command::run(benches.current_dir(root))
+    // In the target folder: a /tmp in memory would make every disk look fast, and no byte look written.
+    let scratch = programs(size)?.join("bench-scratch");
+    fs::create_dir_all(&scratch).with_context(|| scratch.display().to_string())?;
+    command::run(benches.current_dir(root).env("TMPDIR", scratch))
 }
 
 /// The folder that cargo built into: xtask itself lies in the development profile's, the release profile's is beside it.
