@@ -1,0 +1,50 @@
+//! `dray job`: a client of the daemon's job service.
+//!
+//! Each command is one or two calls and a way to print the answer. [`args`] is what can be typed, [`link`] the way to the
+//! daemon, [`drive`] the calls that change something, [`show`] and [`watch`] those that look. What is printed comes from
+//! [`json`] for scripts and from [`text`] for people; a failure is a [`Problem`](problem::Problem) and printed here, once.
+
+mod args;
+mod bars;
+mod drive;
+mod json;
+mod link;
+mod problem;
+mod show;
+mod text;
+mod track;
+mod watch;
+
+use std::path::PathBuf;
+
+use crate::{exit::Exit, printer::Printer};
+
+pub(crate) use args::JobArgs;
+use args::JobCommand;
+use link::Link;
+use problem::Problem;
+
+/// Runs one `dray job` command.
+pub(crate) async fn run(args: JobArgs, socket: Option<PathBuf>, printer: &Printer) -> Exit {
+    match dispatch(args.command, socket, printer).await {
+        Ok(exit) => exit,
+        Err(problem) => problem.print(printer),
+    }
+}
+
+async fn dispatch(command: JobCommand, socket: Option<PathBuf>, printer: &Printer) -> Result<Exit, Problem> {
+    let link = &mut Link::open(socket).await?;
+    match command {
+        JobCommand::Create(create) => drive::create(link, create, printer).await,
+        JobCommand::Add(add) => drive::add(link, add, printer).await,
+        JobCommand::Set(set) => drive::set(link, set, printer).await,
+        JobCommand::Resume(resume) => drive::resume(link, resume, printer).await,
+        JobCommand::Suspend { jobs } => drive::suspend(link, jobs, printer).await,
+        JobCommand::Cancel { jobs } => drive::cancel(link, jobs, printer).await,
+        JobCommand::Complete { jobs } => drive::complete(link, jobs, printer).await,
+        JobCommand::Show { job } => show::show(link, &job, printer).await,
+        JobCommand::List { all_users } => show::list(link, all_users, printer).await,
+        JobCommand::Ranges(ranges) => show::ranges(link, ranges, printer).await,
+        JobCommand::Watch { jobs } => watch::watch(link, jobs, printer).await,
+    }
+}

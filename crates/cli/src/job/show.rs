@@ -1,0 +1,217 @@
+//! The commands that look.
+
+use dray_api::v1::{
+    File, FileRange, GetFileRangesRequest, GetFilledFileRangesRequest, GetJobRequest, Job, JobError,
+    JobPriority, ListFilesRequest,
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::RangesArgs,
+    json,
+    link::Link,
+    problem::Problem,
+    text::{self, Align, plain, table},
+};
+use crate::{exit::Exit, printer::Printer};
+
+/// How many files are asked for at a time.
+const PAGE_SIZE: u32 = 500;
+
+pub(super) async fn list(link: &mut Link, all_users: bool, printer: &Printer) -> Result<Exit, Problem> {
+    let mut jobs = Vec::new();
+    let mut pages = link.pages(all_users);
+    while let Some(page) = pages.next().await? {
+        jobs.extend(page);
+    }
+    if printer.json {
+        let jobs: Vec<Value> = jobs.iter().map(json::job).collect();
+        printer.json(&json!({ "jobs": jobs }));
+        return Ok(Exit::Done);
+    }
+    if jobs.is_empty() {
+        printer.note("no jobs");
+        return Ok(Exit::Done);
+    }
+    let columns = [
+        ("JOB", Align::Left),
+        ("STATE", Align::Left),
+        ("PRIORITY", Align::Left),
+        ("FILES", Align::Right),
+        ("BYTES", Align::Left),
+        ("NAME", Align::Left),
+    ];
+    let rows: Vec<_> = jobs.iter().map(row).collect();
+    for line in table(columns, &rows) {
+        printer.data(&line);
+    }
+    Ok(Exit::Done)
+}
+
+fn row(job: &Job) -> [String; 6] {
+    let progress = job.progress.unwrap_or_default();
+    [
+        job.job_id.clone(),
+        text::state(job.state),
+        priority(job),
+        format!("{}/{}", progress.files_transferred, progress.files_total),
+        text::job_amount(&progress),
+        name(job),
+    ]
+}
+
+pub(super) fn name(job: &Job) -> String {
+    let properties = job.properties.as_ref();
+    plain(properties.and_then(|it| it.display_name.as_deref()).unwrap_or_default()).replace('\n', " ")
+}
+
+fn priority(job: &Job) -> String {
+    let number = job.properties.as_ref().and_then(|it| it.priority).unwrap_or_default();
+    JobPriority::try_from(number).map_or_else(|_| number.to_string(), |it| it.short_name().to_owned())
+}
+
+pub(super) async fn show(link: &mut Link, job: &str, printer: &Printer) -> Result<Exit, Problem> {
+    let job_id = link.resolve(job).await?;
+    let answer = link.jobs.get_job(GetJobRequest { job_id: job_id.clone() }).await?.into_inner();
+    let job = answer.job.ok_or(Problem::Answer("the job"))?;
+    let files = files(link, &job_id).await?;
+    if printer.json {
+        let mut object = json::job(&job);
+        object["files"] = files.iter().map(json::file).collect();
+        printer.json(&object);
+        return Ok(Exit::Done);
+    }
+    for line in describe(&job) {
+        printer.data(&line);
+    }
+    for file in &files {
+        printer.data("");
+        for line in describe_file(file) {
+            printer.data(&line);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn files(link: &mut Link, job_id: &str) -> Result<Vec<File>, Problem> {
+    let mut files = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListFilesRequest { job_id: job_id.to_owned(), page_size: PAGE_SIZE, page_token };
+        let page = link.jobs.list_files(request).await?.into_inner();
+        files.extend(page.files);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(files);
+        }
+    }
+}
+
+/// `label        value`, with one width for all labels.
+fn field(label: &str, value: &str) -> String {
+    format!("{label:<12}{}", plain(value)).trim_end().to_owned()
+}
+
+fn describe(job: &Job) -> Vec<String> {
+    let properties = job.properties.clone().unwrap_or_default();
+    let progress = job.progress.unwrap_or_default();
+    let owner = if job.owner_name.is_empty() { &job.owner } else { &job.owner_name };
+    let mut lines = vec![
+        field("job", &job.job_id),
+        field("name", &name(job)),
+        field("state", &text::state(job.state)),
+        field("owner", owner),
+        field("priority", &priority(job)),
+        field("files", &format!("{} of {} transferred", progress.files_transferred, progress.files_total)),
+        field("bytes", &text::job_amount(&progress)),
+    ];
+    if let Some(description) = properties.description.filter(|text| !text.is_empty()) {
+        lines.insert(2, field("description", &description));
+    }
+    if let Some(times) = &job.times {
+        let each =
+            [("created", times.created), ("modified", times.modified), ("transferred", times.transferred)];
+        for (label, time) in each {
+            lines.extend(time.map(|time| field(label, &time.to_string())));
+        }
+    }
+    if job.error_count > 0 {
+        lines.push(field("errors", &job.error_count.to_string()));
+    }
+    if let Some(error) = &job.error {
+        lines.extend(describe_error(error));
+    }
+    lines
+}
+
+pub(super) fn describe_error(error: &JobError) -> Vec<String> {
+    let detail = error.detail.clone().unwrap_or_default();
+    let mut lines = vec![
+        field("error", &detail.sentence),
+        field(
+            "code",
+            &format!("{} ({:#010x}), {}", detail.name, detail.value, detail.context().short_name()),
+        ),
+    ];
+    if !detail.hint.is_empty() {
+        lines.push(field("hint", &detail.hint));
+    }
+    lines
+}
+
+fn describe_file(file: &File) -> Vec<String> {
+    let progress = file.progress.unwrap_or_default();
+    let mut lines = vec![
+        field(&format!("file {}", file.index), &file.remote_url),
+        field("  to", &file.local_path),
+        field("  bytes", &text::file_amount(&progress)),
+        field("  stage", stage(file)),
+    ];
+    lines.extend(file.ranges.iter().map(|range| field("  range", &text::range(range))));
+    let facts =
+        [("  digest", &file.digest), ("  content", &file.content_id), ("  temporary", &file.temporary_path)];
+    lines.extend(
+        facts.iter().filter(|(_, value)| !value.is_empty()).map(|(label, value)| field(label, value)),
+    );
+    lines
+}
+
+fn stage(file: &File) -> &'static str {
+    let progress = file.progress.unwrap_or_default();
+    if progress.completed {
+        "completed"
+    } else if progress.transferred {
+        "transferred"
+    } else if file.temporary_path.is_empty() {
+        "not started"
+    } else {
+        "begun"
+    }
+}
+
+pub(super) async fn ranges(link: &mut Link, args: RangesArgs, printer: &Printer) -> Result<Exit, Problem> {
+    let job_id = link.resolve(&args.job).await?;
+    let file_index = args.file;
+    let (ranges, whole): (Vec<FileRange>, bool) = if args.filled {
+        let request = GetFilledFileRangesRequest { job_id: job_id.clone(), file_index };
+        (link.jobs.get_filled_file_ranges(request).await?.into_inner().ranges, false)
+    } else {
+        let request = GetFileRangesRequest { job_id: job_id.clone(), file_index };
+        let ranges = link.jobs.get_file_ranges(request).await?.into_inner().ranges;
+        let whole = ranges.is_empty();
+        (ranges, whole)
+    };
+    if printer.json {
+        let ranges = json::ranges(&ranges);
+        printer
+            .json(&json!({ "job_id": job_id, "file_index": file_index, "whole": whole, "ranges": ranges }));
+        return Ok(Exit::Done);
+    }
+    if whole {
+        printer.note("the whole file was asked for");
+    }
+    for range in &ranges {
+        printer.data(&text::range(range));
+    }
+    Ok(Exit::Done)
+}
