@@ -6,8 +6,37 @@
 //! swarm), how records are stored or how the API looks (daemon, api). The specification is
 //! `bits-do-api.md`; section numbers in the comments are its.
 //!
-//! Start reading at [`code`] for the result codes.
+//! Start reading at [`table`], the two tables that everything follows from; then [`Job`], the machine, with
+//! [`Call`], [`Event`] and [`Effect`]. [`code`] has
+//! the result codes that the whole house uses.
 
+mod call;
 pub mod code;
+mod effect;
+mod failure;
+mod file;
+mod job;
+pub mod limits;
+mod names;
+mod owner;
+mod record;
+mod settings;
+mod state;
+pub mod table;
+mod time;
 
+pub use call::{Call, NewFile, NewJob};
 pub use code::{Code, Context, ErrorClass, Wait};
+pub use effect::{Effect, Event, FileEvent, Notice, RunId};
+pub use failure::{Failure, Outcome};
+pub use file::{BySource, File, FileProgress, Learned};
+pub use job::{Job, JobError, JobProgress, JobTimes, Properties, Renamed, TimerKind};
+pub use limits::{Limits, Rules};
+pub use names::{LocalName, PathRules, RemoteName};
+pub use owner::{Caller, FileIndex, JobId, Owner};
+pub use record::{FilePhase, FileRecord, JobRecord, RecordError};
+pub use settings::{
+    AclFlags, NotifyCommand, NotifyFlags, PeerFlags, Priority, Property, PropertyId, Setting,
+};
+pub use state::{JobState, JobType};
+pub use time::{Now, Timestamp};
