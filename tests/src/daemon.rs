@@ -4,24 +4,33 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::dray::{Outcome, Running};
 use crate::home::Home;
+use crate::ports;
 use crate::process::{self, Group, Signal};
 use crate::programs::program;
+use crate::request;
 use crate::wait::until;
 
 /// How long a start may take, recovery included.
 const READY: Duration = Duration::from_secs(30);
 
+/// Numbers the daemons of one test.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// The daemon of one home.
 pub struct Daemon<'a> {
     home: &'a Home,
     group: Option<Group>,
+    /// Tells two daemons of one home apart.
+    number: u32,
     starts: u32,
+    metrics_port: u16,
     config: String,
 }
 
@@ -31,11 +40,22 @@ impl<'a> Daemon<'a> {
         Daemon::configured(home, "")
     }
 
-    /// The same, with a configuration file.
+    /// The same, with more sections in its configuration file.
     pub fn configured(home: &'a Home, config: &str) -> Result<Daemon<'a>> {
-        let mut daemon = Daemon { home, group: None, starts: 0, config: config.to_owned() };
+        let [metrics_port] = ports::free()?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let cache = home.path().join("drayd-cache");
+        // Every daemon on this machine would like the same port, and root's the same folder.
+        let own = format!("cache_dir = {cache:?}\n[metrics]\nlisten = \"127.0.0.1:{metrics_port}\"\n");
+        let mut daemon =
+            Daemon { home, group: None, number, starts: 0, metrics_port, config: format!("{own}{config}\n") };
         daemon.restart()?;
         Ok(daemon)
+    }
+
+    /// What it tells Prometheus.
+    pub fn metrics(&self) -> Result<String> {
+        request::body(self.metrics_port, "metrics")
     }
 
     /// Where its state lies.
@@ -43,9 +63,19 @@ impl<'a> Daemon<'a> {
         self.home.path().join("drayd")
     }
 
+    /// Where its cache lies.
+    pub fn cache(&self) -> PathBuf {
+        self.home.path().join("drayd-cache")
+    }
+
+    /// Where its user's downloads go.
+    pub fn downloads(&self) -> PathBuf {
+        self.home.downloads()
+    }
+
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
-        self.home.path().join("drayd.sock")
+        self.home.path().join(format!("drayd-{}.sock", self.number))
     }
 
     /// Starts it on the state that is there.
@@ -113,6 +143,6 @@ impl<'a> Daemon<'a> {
     }
 
     fn output(&self, name: &str) -> PathBuf {
-        Path::new(self.home.path()).join(format!("drayd-{}-{name}", self.starts))
+        Path::new(self.home.path()).join(format!("drayd-{}-{}-{name}", self.number, self.starts))
     }
 }

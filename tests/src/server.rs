@@ -6,7 +6,6 @@ mod caddy;
 mod lighttpd;
 mod log;
 mod nginx;
-mod request;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +18,7 @@ use tempfile::TempDir;
 use crate::home::shared_folder;
 use crate::ports;
 use crate::process::Group;
+use crate::request;
 use crate::tls::Authority;
 use crate::wait::until;
 

@@ -41,7 +41,7 @@ fn curl(site: &Site) -> Result<Cost> {
 /// A new daemon each time: what the last run left in the cache must not make this one cheaper.
 fn job(site: &Site) -> Result<Cost> {
     let home = Home::new()?;
-    let daemon = Daemon::start(&home)?;
+    let daemon = Daemon::configured(&home, &format!("[limits]\nfiles_per_job = {}", site.sizes.small_count))?;
     let created = daemon.dray(&["job", "create", "bench"])?;
     let id = created.stdout.trim().to_owned();
     ensure!(created.code == 0 && !id.is_empty(), "{created}");

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The body of the answer, whatever its status.
-pub(super) fn body(port: u16, name: &str) -> Result<String> {
+pub(crate) fn body(port: u16, name: &str) -> Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET /{name} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;

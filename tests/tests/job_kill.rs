@@ -1,0 +1,179 @@
+//! `kill -9` at any moment: after a restart the daemon goes on by itself, and what was fetched is not fetched again.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use dray_tests::{
+    Content, Daemon, FaultServer, Home, Job, MIB, Origin, random_bytes, random_file, sha256_of,
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const TRANSFERRED: &str = "TRANSFERRED";
+const RATE: u64 = 8 * MIB;
+
+/// Read ahead by the kernel and not seen by the daemon when it was killed.
+const IN_FLIGHT: u64 = 2 * MIB;
+
+/// Kills a daemon so often during one transfer, at moments that depend on the seed alone.
+fn survives(seed: u64, kills: u64) -> Result<()> {
+    const SIZE: u64 = 32 * MIB;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(seed, usize::try_from(SIZE)?), "v1");
+    let bytes = content.bytes.to_vec();
+    let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(RATE));
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = Job::begin(&daemon, &url, "a.bin", &[])?;
+    for kill in 1..=kills {
+        let moment = SIZE * kill / (kills + 2) + random.u64(..2 * MIB);
+        server.wait_for_body_bytes("/a.bin", moment, PATIENCE)?;
+        daemon.kill()?;
+        assert!(!home.downloads().join("a.bin").exists(), "seed {seed}: half a file under the final name");
+        daemon.restart()?;
+    }
+    job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+    job.call(&daemon, "complete")?.expect(0);
+    assert!(fs::read(home.downloads().join("a.bin"))? == bytes, "seed {seed}: the file is wrong");
+    assert_eq!(home.downloaded()?, ["a.bin"], "seed {seed}");
+    let served = server.body_bytes("/a.bin");
+    let most = SIZE + kills * (RATE + IN_FLIGHT);
+    assert!(served <= most, "seed {seed}: {served} bytes served, at most {most} are allowed");
+    Ok(())
+}
+
+#[test]
+fn one_kill_loses_at_most_a_second() -> Result<()> {
+    survives(fastrand::u64(..1 << 32), 1)
+}
+
+#[test]
+fn four_kills_lose_at_most_four_seconds() -> Result<()> {
+    survives(fastrand::u64(..1 << 32), 4)
+}
+
+#[test]
+fn nginx_sees_only_the_rest_after_a_kill() -> Result<()> {
+    const SIZE: u64 = 24 * MIB;
+    let file = random_file(SIZE)?;
+    let origin = Origin::nginx("location /slow/ { limit_rate 8m; }")?;
+    let url = origin.publish("slow/a.bin", &file.path)?;
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = Job::begin(&daemon, &url, "a.bin", &[])?;
+    thread::sleep(Duration::from_millis(1700)); // somewhere in the middle of three seconds
+    daemon.kill()?;
+    daemon.restart()?;
+    job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+    job.call(&daemon, "complete")?.expect(0);
+    assert_eq!(sha256_of(&home.downloads().join("a.bin"))?, file.sha256()?);
+    let hits = origin.hits("slow/a.bin")?;
+    let served: u64 = hits.iter().map(|hit| hit.body_bytes).sum();
+    assert!(served <= SIZE + RATE + 2 * IN_FLIGHT, "{served} bytes served for {SIZE}: {hits:?}");
+    assert_eq!(hits.last().map(|hit| hit.status), Some(206), "{hits:?}");
+    Ok(())
+}
+
+#[test]
+fn what_a_call_has_answered_survives_a_kill_right_after_it() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(130, 4 << 20), "v1");
+    let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(MIB));
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let mut again = |daemon: &mut Daemon<'_>| daemon.kill().and_then(|()| daemon.restart());
+    let job = Job::create(&daemon)?;
+    again(&mut daemon)?;
+    assert_eq!(job.state(&daemon)?, "SUSPENDED");
+    job.add(&daemon, &url, "a.bin", &[])?.expect(0);
+    again(&mut daemon)?;
+    assert_eq!(job.show(&daemon)?["files"][0]["remote_url"].as_str(), Some(url.as_str()));
+    job.call(&daemon, "resume")?.expect(0);
+    again(&mut daemon)?;
+    assert_ne!(job.state(&daemon)?, "SUSPENDED");
+    job.call(&daemon, "suspend")?.expect(0);
+    again(&mut daemon)?;
+    assert_eq!(job.state(&daemon)?, "SUSPENDED");
+    job.call(&daemon, "cancel")?.expect(0);
+    again(&mut daemon)?;
+    job.call(&daemon, "show")?.expect(1);
+    assert!(home.downloaded()?.is_empty(), "{:?}", home.downloaded()?);
+    Ok(())
+}
+
+#[test]
+fn a_transferred_job_stays_transferred_without_another_byte() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(131, 2 << 20), "v1");
+    let (bytes, size) = (content.bytes.to_vec(), content.len());
+    let url = server.page("/a.bin", move |ask| content.answer(ask));
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = Job::begin(&daemon, &url, "a.bin", &[])?;
+    job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+    daemon.kill()?;
+    daemon.restart()?;
+    assert_eq!(job.state(&daemon)?, TRANSFERRED);
+    job.call(&daemon, "complete")?.expect(0);
+    assert!(fs::read(home.downloads().join("a.bin"))? == bytes, "the file is wrong");
+    assert_eq!(server.body_bytes("/a.bin"), size);
+    Ok(())
+}
+
+#[test]
+fn a_kill_while_completing_leaves_whole_files_or_none() -> Result<()> {
+    const FILES: u64 = 20;
+    let server = FaultServer::start()?;
+    let contents: Vec<Content> =
+        (0..FILES).map(|n| Content::new(random_bytes(140 + n, 200_000), &format!("v{n}"))).collect();
+    for (number, content) in contents.iter().cloned().enumerate() {
+        server.page(&format!("/{number}"), move |ask| content.answer(ask));
+    }
+    for delay_ms in [0, 5, 10, 20, 40] {
+        let home = Home::new()?;
+        let mut daemon = Daemon::start(&home)?;
+        let job = Job::create(&daemon)?;
+        for number in 0..contents.len() {
+            job.add(&daemon, &server.url(&format!("/{number}")), &format!("{number}.bin"), &[])?.expect(0);
+        }
+        job.call(&daemon, "resume")?.expect(0);
+        job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+        let completing = daemon.begin(&["job", "complete", &job.id])?;
+        thread::sleep(Duration::from_millis(delay_ms));
+        daemon.kill()?;
+        completing.wait(PATIENCE)?;
+        daemon.restart()?;
+        // Completed already, or to be completed now.
+        let code = job.call(&daemon, "complete")?.code;
+        assert!([0, 1].contains(&code), "{code}");
+        for (number, content) in contents.iter().enumerate() {
+            let bytes = fs::read(home.downloads().join(format!("{number}.bin")))?;
+            assert!(bytes == *content.bytes, "after {delay_ms} ms: file {number} is wrong");
+        }
+        assert_eq!(home.downloaded()?.len(), contents.len(), "{:?}", home.downloaded()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_polite_stop_loses_nothing() -> Result<()> {
+    const SIZE: u64 = 16 * MIB;
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(160, usize::try_from(SIZE)?), "v1");
+    let bytes = content.bytes.to_vec();
+    let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(RATE));
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = Job::begin(&daemon, &url, "a.bin", &[])?;
+    server.wait_for_body_bytes("/a.bin", SIZE / 2, PATIENCE)?;
+    assert_eq!(daemon.stop()?, 0);
+    daemon.restart()?;
+    job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+    job.call(&daemon, "complete")?.expect(0);
+    assert!(fs::read(home.downloads().join("a.bin"))? == bytes, "the file is wrong");
+    let served = server.body_bytes("/a.bin");
+    assert!(served <= SIZE + IN_FLIGHT, "{served} bytes served for {SIZE}");
+    Ok(())
+}
