@@ -83,7 +83,7 @@ fn what_a_call_has_answered_survives_a_kill_right_after_it() -> Result<()> {
     let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(MIB));
     let home = Home::new()?;
     let mut daemon = Daemon::start(&home)?;
-    let mut again = |daemon: &mut Daemon<'_>| daemon.kill().and_then(|()| daemon.restart());
+    let again = |daemon: &mut Daemon<'_>| daemon.kill().and_then(|()| daemon.restart());
     let job = Job::create(&daemon)?;
     again(&mut daemon)?;
     assert_eq!(job.state(&daemon)?, "SUSPENDED");
