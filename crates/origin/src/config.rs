@@ -75,12 +75,15 @@ impl std::fmt::Debug for ProxyChoice {
     }
 }
 
-/// Which HTTP a client prefers. Either way a server that speaks only the other version is served too.
+/// Which HTTP a client prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HttpVersion {
     /// HTTP/1.1: for bulk data HTTP/2 costs 1.7 times the CPU per byte, and one TCP connection per range spreads over cores and paths.
+    /// A server that shows that it speaks only HTTP/2 is served too.
     #[default]
     Http1,
-    /// What the server prefers, by ALPN: many small requests share one connection. Without TLS it is HTTP/1.1.
+    /// What the server prefers, by ALPN: many small requests share one connection. Without TLS it is as `Http1`.
     Auto,
+    /// HTTP/2 only, also without TLS: for servers that close the connection on anything else.
+    Http2,
 }

@@ -1,11 +1,11 @@
 //! The HTTP clients beneath: one per way of speaking HTTP, and the memory of which host needs which.
 //!
 //! Bulk data goes over HTTP/1.1, so that is what is offered; a server that speaks only HTTP/2 refuses that offer in the TLS handshake, or
-//! answers with something that is no HTTP/1 message. Then the request goes out again over the other version, once, and the host is
-//! remembered. Offering both by ALPN does not do: nearly every server that has both then takes HTTP/2.
+//! answers with something that is no HTTP/1 message (its SETTINGS frame). Then the request goes out again over the other version, once, and
+//! what worked is remembered. Offering both by ALPN does not do: nearly every server that has both then takes HTTP/2.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -40,7 +40,7 @@ enum Lane {
     Http1,
     /// What the server takes out of HTTP/2 and HTTP/1.1, by ALPN.
     Alpn,
-    /// HTTP/2 without asking, for servers without TLS (RFC 9113, 3.3).
+    /// HTTP/2 and nothing else; without TLS that is prior knowledge (RFC 9113, 3.3).
     Http2,
 }
 
@@ -66,13 +66,22 @@ impl Transport {
 
     /// Sends one GET and waits for the head of its answer.
     pub(crate) async fn send(&self, url: &Url, headers: HeaderMap) -> Result<reqwest::Response, OriginError> {
-        let first = self.lane(url);
+        let learned = self.learned(url);
+        let first = learned.unwrap_or_else(|| self.preferred(url));
         let wait = self.config.first_byte_timeout;
         let failed = match self.send_over(first, url, headers.clone(), wait).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                self.learn(url, first);
+                return Ok(response);
+            }
             Err(failed) => failed,
         };
         let other = match url.scheme() {
+            // A host that has answered this way before is only broken now; what was learned is tried anew next time.
+            _ if learned.is_some() => {
+                self.forget(url);
+                return Err(failed.error);
+            }
             _ if first != Lane::Http1 || !failed.may_speak_otherwise => return Err(failed.error),
             "https" => Lane::Alpn,
             _ => Lane::Http2,
@@ -109,21 +118,33 @@ impl Transport {
         }
     }
 
-    fn lane(&self, url: &Url) -> Lane {
-        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        match (learned.get(&place(url)), self.config.http_version) {
-            (Some(lane), _) => *lane,
-            (None, HttpVersion::Auto) if url.scheme() == "https" => Lane::Alpn,
-            (None, HttpVersion::Auto | HttpVersion::Http1) => Lane::Http1,
+    fn preferred(&self, url: &Url) -> Lane {
+        match self.config.http_version {
+            HttpVersion::Auto if url.scheme() == "https" => Lane::Alpn,
+            HttpVersion::Auto | HttpVersion::Http1 => Lane::Http1,
+            HttpVersion::Http2 => Lane::Http2,
         }
     }
 
+    fn learned(&self, url: &Url) -> Option<Lane> {
+        self.memory().get(&place(url)).copied()
+    }
+
     fn learn(&self, url: &Url, lane: Lane) {
-        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        if learned.len() >= MAX_LEARNED {
-            learned.clear();
+        let mut memory = self.memory();
+        let place = place(url);
+        if memory.len() >= MAX_LEARNED && !memory.contains_key(&place) {
+            memory.clear();
         }
-        learned.insert(place(url), lane);
+        memory.insert(place, lane);
+    }
+
+    fn forget(&self, url: &Url) {
+        self.memory().remove(&place(url));
+    }
+
+    fn memory(&self) -> MutexGuard<'_, BTreeMap<String, Lane>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self, lane: Lane) -> Result<&reqwest::Client, OriginError> {
@@ -156,7 +177,10 @@ impl Transport {
                 tls.alpn_protocols = vec![b"h2".into(), b"http/1.1".into()];
                 builder
             }
-            Lane::Http2 => builder.http2_prior_knowledge(),
+            Lane::Http2 => {
+                tls.alpn_protocols = vec![b"h2".into()];
+                builder.http2_prior_knowledge()
+            }
         };
         let builder = builder
             .http2_initial_stream_window_size(STREAM_WINDOW)
@@ -211,23 +235,28 @@ mod tests {
 
     #[test]
     fn http_1_is_offered_unless_the_server_may_choose() {
-        assert_eq!(transport(HttpVersion::Http1).lane(&url("https://a/x")), Lane::Http1);
-        assert_eq!(transport(HttpVersion::Auto).lane(&url("https://a/x")), Lane::Alpn);
-        assert_eq!(transport(HttpVersion::Auto).lane(&url("http://a/x")), Lane::Http1);
+        assert_eq!(transport(HttpVersion::Http1).preferred(&url("https://a/x")), Lane::Http1);
+        assert_eq!(transport(HttpVersion::Auto).preferred(&url("https://a/x")), Lane::Alpn);
+        assert_eq!(transport(HttpVersion::Auto).preferred(&url("http://a/x")), Lane::Http1);
+        assert_eq!(transport(HttpVersion::Http2).preferred(&url("http://a/x")), Lane::Http2);
     }
 
     #[test]
     fn a_host_is_remembered_with_its_scheme_and_port_up_to_a_limit() {
         let transport = transport(HttpVersion::Http1);
         transport.learn(&url("https://a/x"), Lane::Alpn);
-        assert_eq!(transport.lane(&url("https://a:443/y")), Lane::Alpn);
-        assert_eq!(transport.lane(&url("https://a:444/y")), Lane::Http1);
-        assert_eq!(transport.lane(&url("http://a/y")), Lane::Http1);
-        for n in 0..MAX_LEARNED {
-            transport.learn(&url(&format!("https://host{n}/")), Lane::Alpn);
-            assert!(transport.learned.lock().unwrap().len() <= MAX_LEARNED);
+        assert_eq!(transport.learned(&url("https://a:443/y")), Some(Lane::Alpn));
+        assert_eq!(transport.learned(&url("https://a:444/y")), None);
+        assert_eq!(transport.learned(&url("http://a/y")), None);
+        for n in 1..MAX_LEARNED {
+            transport.learn(&url(&format!("https://host{n}/")), Lane::Http1);
         }
-        assert_eq!(transport.lane(&url("https://a/")), Lane::Http1);
+        transport.learn(&url("https://host1/"), Lane::Http1);
+        assert_eq!(transport.memory().len(), MAX_LEARNED);
+        transport.learn(&url("https://one.more/"), Lane::Http1);
+        assert_eq!(transport.memory().len(), 1);
+        transport.forget(&url("https://one.more/x"));
+        assert_eq!(transport.learned(&url("https://one.more/")), None);
     }
 
     #[test]
