@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -125,6 +126,8 @@ fn kept(name: &str, size: u64, make: impl FnOnce(&Path) -> Result<()>) -> Result
     if !fs::metadata(&path).is_ok_and(|known| known.len() == size) {
         let unfinished = tempfile::NamedTempFile::new_in(&folder)?.into_temp_path();
         make(&unfinished)?;
+        // Servers that gave up their rights read it too.
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o644))?;
         unfinished.persist(&path)?;
     }
     TestFile::at(path)
