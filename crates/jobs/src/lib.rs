@@ -7,7 +7,7 @@
 //! `bits-do-api.md`; section numbers in the comments are its.
 //!
 //! Start reading at [`table`], the two tables that everything follows from; then [`Job`], the machine, with
-//! [`Call`], [`Event`] and [`Effect`]. [`code`] has
+//! [`Call`], [`Event`] and [`Effect`]; then [`Queue`], all jobs of a machine and who runs next. [`code`] has
 //! the result codes that the whole house uses.
 
 mod call;
@@ -19,7 +19,9 @@ mod job;
 pub mod limits;
 mod names;
 mod owner;
+mod queue;
 mod record;
+mod schedule;
 mod settings;
 mod state;
 pub mod table;
@@ -34,7 +36,9 @@ pub use job::{Job, JobError, JobProgress, JobTimes, Properties, Renamed, TimerKi
 pub use limits::{Limits, Rules};
 pub use names::{LocalName, PathRules, RemoteName};
 pub use owner::{Caller, FileIndex, JobId, Owner};
+pub use queue::{Command, Queue};
 pub use record::{FilePhase, FileRecord, JobRecord, RecordError};
+pub use schedule::Places;
 pub use settings::{
     AclFlags, NotifyCommand, NotifyFlags, PeerFlags, Priority, Property, PropertyId, Setting,
 };

@@ -42,6 +42,12 @@ impl Job {
         changes.finish(self)
     }
 
+    /// What the queue knows and a new job does not. Nothing moves.
+    pub(crate) fn learn_present(&mut self, blocks: impl Iterator<Item = Code>, owner_absent: bool) {
+        self.blocks = blocks.collect();
+        self.owner_absent = owner_absent;
+    }
+
     fn selected(&mut self, now: Now, changes: &mut Changes) {
         if let Some(code) = self.block() {
             self.fall(now, Job::block_error(code), changes);

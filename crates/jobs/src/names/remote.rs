@@ -35,10 +35,11 @@ impl RemoteName {
             refuse(format!("\"{}\" is not a URL ({error}); write it in full.", shown(text)))
         })?;
         check_scheme(&url)?;
-        if url.host_str().is_none_or(str::is_empty) {
+        // The parser would read http:///x as http://x; what stands in the text counts.
+        let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+        if authority.is_empty() || authority.starts_with(['/', '?', '#']) {
             return refuse(format!("The URL \"{}\" names no host.", shown(text)));
         }
-        // What stands in the text counts, not what the parser makes of it.
         let path = path_of(text);
         if path.contains('*') {
             return refuse("The URL has a wildcard in its path; name one file.".to_owned());
