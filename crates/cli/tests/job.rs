@@ -6,8 +6,8 @@ mod fake;
 use std::process::{Command, Output};
 
 use dray_api::v1::{
-    CaughtUp, ErrorDetail, JobError, JobSnapshot, JobState, JobStateChanged, WatchEventsResponse,
-    job_event::Event,
+    CaughtUp, ErrorDetail, JobError, JobSnapshot, JobState, JobStateChanged, JobTransferred,
+    WatchEventsResponse, job_event::Event,
 };
 use fake::{FIRST, Running, SECOND, event, job};
 use serde_json::Value;
@@ -180,11 +180,19 @@ fn changed(state: JobState, code: Option<u32>) -> Result<WatchEventsResponse, St
     event(FIRST, Event::StateChanged(change))
 }
 
+fn transferred() -> Vec<Result<WatchEventsResponse, Status>> {
+    vec![
+        snapshot(JobState::Transferring),
+        caught_up(),
+        changed(JobState::Transferred, None),
+        event(FIRST, Event::JobTransferred(JobTransferred::default())),
+    ]
+}
+
 #[test]
 fn watch_ends_when_the_job_is_transferred() {
     let running = fake::start();
-    let events = vec![snapshot(JobState::Transferring), caught_up(), changed(JobState::Transferred, None)];
-    running.fake.with(|state| state.streams.push(events));
+    running.fake.with(|state| state.streams.push(transferred()));
     let output = dray(&running, &["watch", FIRST]);
     assert_eq!(code(&output), 0, "{}", err(&output));
     let text = out(&output);
@@ -195,11 +203,10 @@ fn watch_ends_when_the_job_is_transferred() {
 #[test]
 fn watch_prints_each_event_as_one_line_of_json() {
     let running = fake::start();
-    let events = vec![snapshot(JobState::Transferring), caught_up(), changed(JobState::Transferred, None)];
-    running.fake.with(|state| state.streams.push(events));
+    running.fake.with(|state| state.streams.push(transferred()));
     let objects = json(&dray(&running, &["watch", FIRST, "--json"]));
     let kinds: Vec<_> = objects.iter().map(|object| object["event"].as_str().unwrap_or_default()).collect();
-    assert_eq!(kinds, ["snapshot", "caught_up", "state_changed"]);
+    assert_eq!(kinds, ["snapshot", "caught_up", "state_changed", "job_transferred"]);
 }
 
 #[test]

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use dray_api::{
     client::{self, JobClient},
-    transport,
     v1::ListJobsRequest,
 };
-use dray_platform::paths::{Dirs, Scope};
 
 use super::problem::Problem;
+use crate::socket;
 
 /// Length of a job id in full; shorter ones are beginnings.
 const JOB_ID_LEN: usize = 36;
@@ -24,7 +23,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) async fn open(socket: Option<PathBuf>) -> Result<Self, Problem> {
-        let path = socket.unwrap_or_else(usual_socket);
+        let path = socket.unwrap_or_else(socket::usual);
         let channel = client::connect(&path).await.map_err(Problem::Connect)?;
         Ok(Self { jobs: client::jobs(channel) })
     }
@@ -77,13 +76,4 @@ impl Pages<'_> {
         self.token = Some(page.next_page_token).filter(|token| !token.is_empty());
         Ok(Some(page.jobs))
     }
-}
-
-/// The daemon of this user, when there is one; else that of the machine.
-fn usual_socket() -> PathBuf {
-    Dirs::of(Scope::User)
-        .map(|dirs| transport::path_for(&dirs.runtime))
-        .ok()
-        .filter(|path| path.exists())
-        .unwrap_or_else(|| PathBuf::from(transport::SYSTEM_PATH))
 }

@@ -29,6 +29,8 @@ pub(super) struct Tracked {
     exit: Exit,
     /// Seen since the last time that all jobs were unknown.
     seen: bool,
+    /// Nothing more is to be heard of the state that it is in: JobTransferred and JobFailed follow their state change.
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,12 @@ impl Tracker {
                 let path = it.file.as_ref().map(|file| plain(&file.local_path)).unwrap_or_default();
                 vec![format!("{id}  file arrived  {path}")]
             }
+            Some(Event::JobTransferred(_) | Event::JobFailed(_)) => {
+                if let Some(job) = self.jobs.get_mut(id) {
+                    job.told = true;
+                }
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }
@@ -81,6 +89,7 @@ impl Tracker {
             progress: job.progress.unwrap_or_default(),
             exit: exit_in(job.state(), self.until, job.error.as_ref()),
             seen: true,
+            told: true,
         };
         let mut lines = Vec::new();
         if self.jobs.get(&job.job_id).is_none_or(|old| old.state != new.state) {
@@ -105,6 +114,7 @@ impl Tracker {
         let until = self.until;
         let Some(job) = self.jobs.get_mut(id) else { return Vec::new() };
         job.state = change.state();
+        job.told = !matches!(job.state, JobState::Transferred | JobState::Error);
         job.exit = exit_in(job.state, until, change.error.as_ref());
         let mut lines = vec![line(id, job)];
         lines.extend(change.error.as_ref().map(show::describe_error).unwrap_or_default());
@@ -118,6 +128,11 @@ impl Tracker {
     /// Whether every job has come to where nothing more is to be waited for.
     pub(super) fn done(&self) -> bool {
         self.caught_up && self.jobs.values().all(|job| is_end(job.state, self.until))
+    }
+
+    /// Whether the events that belong to their ends have been seen, too.
+    pub(super) fn told(&self) -> bool {
+        self.jobs.values().all(|job| job.told)
     }
 
     /// How all jobs together ended: an integrity failure before any other.
@@ -157,7 +172,7 @@ fn exit_in(state: JobState, until: Until, error: Option<&JobError>) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use dray_api::v1::{CaughtUp, ErrorDetail, EventsLost, JobSnapshot};
+    use dray_api::v1::{CaughtUp, ErrorDetail, EventsLost, JobSnapshot, JobTransferred};
 
     use super::*;
 
@@ -204,6 +219,16 @@ mod tests {
     #[test]
     fn no_jobs_are_all_done() {
         assert!(tracker(Until::Settled, &[caught_up()]).done());
+    }
+
+    #[test]
+    fn the_last_word_on_a_job_comes_after_its_state() {
+        let events =
+            [snapshot("a", JobState::Transferring), caught_up(), changed("a", JobState::Transferred, None)];
+        let mut it = tracker(Until::Settled, &events);
+        assert!(it.done() && !it.told());
+        it.apply(&event("a", Event::JobTransferred(JobTransferred::default())));
+        assert!(it.told());
     }
 
     #[test]

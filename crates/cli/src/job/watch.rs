@@ -18,6 +18,9 @@ use crate::{exit::Exit, printer::Printer};
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 const RECONNECT_ATTEMPTS: u32 = 60;
 
+/// How long the event that explains a final state may lag behind it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 pub(super) async fn watch(link: &mut Link, jobs: Vec<String>, printer: &Printer) -> Result<Exit, Problem> {
     let ids = link.resolve_all(&jobs).await?;
     until_interrupted(link, ids, Until::Settled, printer).await
@@ -47,7 +50,12 @@ async fn follow(link: &mut Link, ids: Vec<String>, until: Until, printer: &Print
     let mut bars = Bars::new(printer.shows_progress());
     let mut stream = link.jobs.watch_events(request.clone()).await?.into_inner();
     loop {
-        match stream.message().await {
+        let patience = if tracker.done() { LAST_WORD } else { Duration::MAX };
+        let Ok(message) = tokio::time::timeout(patience, stream.message()).await else {
+            bars.clear();
+            return Ok(tracker.exit());
+        };
+        match message {
             Ok(Some(WatchEventsResponse { event: Some(event) })) => {
                 let lines = tracker.apply(&event);
                 if printer.json {
@@ -58,12 +66,17 @@ async fn follow(link: &mut Link, ids: Vec<String>, until: Until, printer: &Print
                     bars.above(|| lines.iter().for_each(|line| printer.data(line)));
                 }
                 bars.update(&event.job_id, tracker.get(&event.job_id));
-                if tracker.done() {
+                if tracker.done() && tracker.told() {
                     bars.clear();
                     return Ok(tracker.exit());
                 }
             }
             Ok(Some(WatchEventsResponse { event: None })) => {}
+            // Nothing of what is over can change.
+            Ok(None) | Err(_) if tracker.done() => {
+                bars.clear();
+                return Ok(tracker.exit());
+            }
             Ok(None) => {
                 stream = reopen(link, &request, Status::unavailable("the stream of events ended")).await?;
                 tracker.forget();
