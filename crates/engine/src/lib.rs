@@ -1,1 +1,29 @@
-//! placeholder
+//! One file's transfer: from the sources to the sink, verified.
+//!
+//! The engine asks the cache and the origin, lets the planner say who gives which bytes, hashes and writes what arrives, proves the
+//! whole, and hands the proven content to the cache. It knows nothing of jobs, queues, owners, users or the local API: a
+//! [`FileTask`] goes in, a [`Fetched`] or a [`FetchError`] comes out, and a [`Watch`] is told what happens in between. It never
+//! gives a file its final name: that is the caller's act, once it has decided that the file is wanted.
+//!
+//! Start at [`Engine::fetch`] in `fetch.rs`; `download.rs` is one download, `transfer.rs` is the loop that moves bytes, `sink.rs` where they land, `proof.rs` what
+//! must hold before a file counts as whole.
+
+mod cached;
+mod checkpoint;
+mod download;
+mod error;
+mod fetch;
+mod opening;
+mod patience;
+mod placement;
+mod proof;
+mod sink;
+mod source;
+mod task;
+mod temp;
+mod transfer;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use error::{FetchError, Mismatch};
+pub use fetch::Engine;
+pub use task::{BytesBySource, Event, Fetched, FileTask, Retries, Watch};

@@ -1,0 +1,151 @@
+//! Where the file goes: its name, the temporary file beside it, and the act of giving it its name.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use dray_engine::Checkpoint;
+use dray_origin::SafeName;
+use dray_platform::{FileError, durable};
+
+/// The name of a file whose URL has none.
+const NAMELESS: &str = "download";
+
+/// Where a file goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    /// The final name.
+    pub(crate) path: PathBuf,
+    /// Whether the user chose the name; a server's proposal counts only when not.
+    is_chosen: bool,
+    may_replace: bool,
+}
+
+impl Destination {
+    /// A name that the user gave.
+    pub(crate) fn from_path(path: PathBuf, may_replace: bool) -> Result<Self, String> {
+        if path.is_dir() || path.file_name().is_none() || ends_with_separator(&path) {
+            return Err(format!("{} is a folder; add the name of the file to it", path.display()));
+        }
+        let folder = folder_of(&path);
+        if !folder.is_dir() {
+            return Err(format!("the folder {} does not exist; create it first", folder.display()));
+        }
+        Ok(Self { path, is_chosen: true, may_replace })
+    }
+
+    /// The name in the URL, in the current folder.
+    pub(crate) fn from_url(name: Option<SafeName>, may_replace: bool) -> Result<Self, String> {
+        let name = name.as_ref().map_or(NAMELESS, SafeName::as_str);
+        Ok(Self { path: PathBuf::from(name), is_chosen: false, may_replace })
+    }
+
+    /// The final name, given what the server proposes.
+    pub(crate) fn final_path(&self, proposed: Option<&SafeName>) -> PathBuf {
+        match proposed {
+            Some(name) if !self.is_chosen => self.path.with_file_name(name.as_str()),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// Whether a file may get that name.
+    pub(crate) fn check_free(&self, path: &Path) -> Result<(), String> {
+        match path.symlink_metadata() {
+            Ok(found) if found.is_dir() => {
+                Err(format!("{} is a folder; choose another name with -o", path.display()))
+            }
+            Ok(_) if !self.may_replace => Err(format!(
+                "{} exists; replace it with --force, or choose another name with -o",
+                path.display()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The temporary file that the bytes go to.
+    pub(crate) fn temp(&self) -> PathBuf {
+        self.beside("dray-part")
+    }
+
+    /// The record of how far it is.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.beside("dray-state")
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!(".{name}.{ending}"))
+    }
+
+    /// Where an earlier attempt stopped; a record that cannot be read is set aside, and said.
+    pub(crate) fn checkpoint(&self) -> (Option<Checkpoint>, Option<String>) {
+        let path = self.state();
+        let read = match std::fs::read(&path) {
+            Ok(bytes) => Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return (None, None),
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok(checkpoint) => (Some(checkpoint), None),
+            Err(why) => {
+                let aside = self.beside("dray-state.bad");
+                let _ = std::fs::rename(&path, &aside);
+                (
+                    None,
+                    Some(format!("{why}; it was set aside as {} and the file starts over", aside.display())),
+                )
+            }
+        }
+    }
+
+    /// Gives the temporary file its name and makes that last.
+    pub(crate) fn publish(&self, path: &Path) -> Result<(), String> {
+        let temp = self.temp();
+        let named = if self.may_replace {
+            durable::replace(&temp, path)
+        } else {
+            durable::rename_noreplace(&temp, path)
+        };
+        named.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => format!(
+                "{} came into being meanwhile; run the same command with -o and another name, or with --force",
+                path.display()
+            ),
+            _ => error.to_string(),
+        })?;
+        // A record that stays behind is harmless: the next download of that name finds no bytes for it.
+        let _ = std::fs::remove_file(self.state());
+        durable::sync_dir(folder_of(path)).map_err(|error: FileError| error.to_string())
+    }
+
+    /// Removes what a failed download left.
+    pub(crate) fn discard(&self) {
+        let _ = std::fs::remove_file(self.temp());
+        let _ = std::fs::remove_file(self.state());
+        let _ = std::fs::remove_file(self.beside("dray-state-new"));
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn ends_with_separator(path: &Path) -> bool {
+    path.as_os_str().to_string_lossy().ends_with(std::path::is_separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_proposal_counts_only_when_the_user_chose_no_name() {
+        let proposed = SafeName::mend("proposed.iso").unwrap();
+        let chosen = Destination::from_path("chosen".into(), false).unwrap();
+        assert_eq!(chosen.final_path(Some(&proposed)), Path::new("chosen"));
+        let named = Destination::from_url(SafeName::mend("x"), false).unwrap();
+        assert_eq!(named.final_path(Some(&proposed)), Path::new("proposed.iso"));
+        assert_eq!(named.final_path(None), Path::new("x"));
+        assert_eq!(named.temp(), Path::new(".x.dray-part"));
+        assert_eq!(named.state(), Path::new(".x.dray-state"));
+    }
+}

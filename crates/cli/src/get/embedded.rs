@@ -1,0 +1,136 @@
+//! `dray get` with the engine in this process: nothing to install, nothing to start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dray_cache::Store;
+use dray_engine::{Engine, FetchError, FileTask, Retries};
+use dray_origin::{Client, ClientConfig};
+use dray_platform::paths::{Dirs, Scope};
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::summary::Summary;
+use super::{GetArgs, Request};
+use crate::exit::Exit;
+use crate::printer::{Printer, bytes};
+
+/// The longest pause between two attempts while a person waits.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Downloads, names the file, and says what came from where.
+pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> Exit {
+    let started = Instant::now();
+    let config = ClientConfig { extra_roots: args.ca.clone(), ..ClientConfig::default() };
+    let client = match Client::new(config) {
+        Ok(client) => client,
+        Err(error) => return printer.failure(Exit::Failed, &error.to_string()),
+    };
+    let Request { url, digest, layout, headers, destination } = request;
+    let cache = if args.no_cache { None } else { open_cache(args.cache_dir.clone()) };
+    let (resume, damaged) = destination.checkpoint();
+    if let Some(damaged) = damaged {
+        printer.note(&format!("dray: {damaged}"));
+    }
+    let task = FileTask {
+        url: url.clone(),
+        digest,
+        layout,
+        temp: destination.temp(),
+        resume,
+        headers,
+        retries: Retries { attempts: args.retries.saturating_add(1), longest_pause: LONGEST_PAUSE },
+        use_cache: !args.no_cache,
+    };
+    let stop = CancellationToken::new();
+    let watch = Arc::new(Progress::new(destination.clone(), *printer, stop.clone()));
+    let interrupted = stop_on_interrupt(stop.clone());
+    let result = Engine::new(client, cache).fetch(&task, Arc::clone(&watch) as _, stop).await;
+    watch.clear();
+    interrupted.abort();
+    if let Some(why) = watch.refused() {
+        return printer.failure(Exit::Failed, &why);
+    }
+    let fetched = match result {
+        Ok(fetched) => fetched,
+        Err(error) => return fail(&error, &destination, printer),
+    };
+    let path = destination.final_path(fetched.file_name.as_ref());
+    if let Err(why) = destination.publish(&path) {
+        return printer.failure(Exit::Failed, &why);
+    }
+    let summary = Summary {
+        path: &path,
+        url: &url,
+        size: fetched.size,
+        resumed: fetched.bytes.resumed,
+        cache: fetched.bytes.cache,
+        origin: fetched.bytes.origin,
+        wasted: fetched.bytes.wasted,
+        content: fetched.id.map(|id| id.to_string()),
+        digests: fetched.digests.iter().map(ToString::to_string).collect(),
+        took: started.elapsed(),
+    };
+    summary.print(printer);
+    Exit::Done
+}
+
+/// Says what went wrong. What another attempt could use is kept, anything else removed.
+fn fail(error: &FetchError, destination: &super::Destination, printer: &Printer) -> Exit {
+    let exit = match error {
+        FetchError::Interrupted => Exit::Interrupted,
+        error => Exit::for_code(error.code()),
+    };
+    let is_worth_keeping =
+        matches!(error, FetchError::Interrupted | FetchError::InUse { .. }) || error.is_transient();
+    if !is_worth_keeping {
+        destination.discard();
+    }
+    let kept = destination.checkpoint().0.map_or(0, |checkpoint| checkpoint.filled.len_bytes());
+    if is_worth_keeping && kept == 0 && !matches!(error, FetchError::InUse { .. }) {
+        destination.discard();
+    }
+    if printer.json {
+        let (code, sentence) = (error.code(), error.to_string());
+        printer.json(&serde_json::json!({ "error": {
+            "code": code.name(), "value": format!("{:#010x}", code.value()), "message": sentence, "kept": kept,
+        }}));
+    }
+    match (error, kept) {
+        (FetchError::Interrupted, 0) => printer.failure(exit, "interrupted"),
+        (FetchError::Interrupted, kept) => printer.failure(
+            exit,
+            &format!("interrupted; {} are kept, and the same command goes on from there", bytes(kept)),
+        ),
+        (error, 0) => printer.failure(exit, &error.to_string()),
+        (error, kept) => printer.failure(
+            exit,
+            &format!("{error} ({} are kept, and the same command goes on from there)", bytes(kept)),
+        ),
+    }
+}
+
+/// The user's content cache. A command goes on without it, and says so only when asked: the file is what matters.
+fn open_cache(chosen: Option<PathBuf>) -> Option<Arc<Store>> {
+    let dir = chosen.or_else(|| Dirs::of(Scope::User).ok().map(|dirs| dirs.cache))?;
+    match Store::open(&dir, dray_cache::Config::default()) {
+        Ok(store) => Some(Arc::new(store)),
+        Err(error) => {
+            tracing::info!(%error, "the cache is not used");
+            None
+        }
+    }
+}
+
+/// The first interrupt stops the download with everything kept; a second one ends the process at once.
+fn stop_on_interrupt(stop: CancellationToken) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        stop.cancel();
+        let _ = tokio::signal::ctrl_c().await;
+        std::process::exit(i32::from(Exit::Interrupted.number()));
+    })
+}

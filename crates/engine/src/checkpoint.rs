@@ -1,0 +1,133 @@
+//! Where a transfer stood: enough to go on with it after a stop or a crash, and to notice when it must start over.
+
+use dray_content::Digest;
+use dray_origin::Validators;
+use dray_ranges::RangeSet;
+use serde::{Deserialize, Serialize};
+
+use crate::FileTask;
+use crate::placement::Placement;
+
+/// What the first line of a checkpoint says, with the version of what follows.
+const MAGIC: &str = "dray-checkpoint-1";
+/// No honest checkpoint is longer; a file or record beyond it is not read.
+pub(crate) const MAX_LEN: usize = 16 << 20;
+
+/// How far a file is. Everything it claims was on disk before it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The remote name; a checkpoint of another one is of no use.
+    pub url: String,
+    /// Size of the remote file in bytes, once known.
+    pub size: Option<u64>,
+    /// Strong or weak entity tag.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as the origin wrote it.
+    pub last_modified: Option<String>,
+    /// Digests that the origin published with this version, as text.
+    #[serde(default)]
+    pub published: Vec<String>,
+    /// The CRC-32C that it published.
+    #[serde(default)]
+    pub crc32c: Option<u32>,
+    /// The bytes of the remote file that are in the sink.
+    pub filled: RangeSet,
+}
+
+/// Why bytes are not a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not written by this program, or cut off, or changed.
+    #[error("the record of the transfer's progress is cut off or damaged")]
+    Damaged,
+    /// Written by a version that this one does not know.
+    #[error("the record of the transfer's progress was written by another version")]
+    OtherVersion,
+}
+
+impl Checkpoint {
+    /// What the origin said to recognise the version that the filled bytes are of.
+    #[must_use]
+    pub fn validators(&self) -> Validators {
+        Validators { size: self.size, etag: self.etag.clone(), last_modified: self.last_modified.clone() }
+    }
+
+    /// The published digests.
+    pub(crate) fn published(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.published.iter().filter_map(|text| text.parse().ok())
+    }
+
+    /// Whether a transfer of that task may go on from here: the same remote name, bytes that are still in the sink, and something
+    /// that will tell if the file has changed meanwhile.
+    pub(crate) fn is_usable_for(&self, task: &FileTask) -> bool {
+        let in_sink =
+            std::fs::metadata(&task.temp).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
+        let is_guarded = self.etag.is_some() || self.last_modified.is_some() || task.digest.is_some();
+        let local_end = Placement::of(&task.layout, self.size)
+            .ok()
+            .and_then(|placement| placement.local_end(&self.filled));
+        self.url == task.url.as_str() && is_guarded && local_end.is_some_and(|end| end <= in_sink)
+    }
+
+    /// Text: a magic line with the CRC-32 of the rest, then JSON.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let json = serde_json::to_string(self).expect("a struct of strings and numbers has a JSON form");
+        format!("{MAGIC} {:08x}\n{json}\n", crc32fast::hash(json.as_bytes())).into_bytes()
+    }
+
+    /// Reads [`Self::to_bytes`] back.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for anything that `to_bytes` did not write, whole and unchanged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        use CheckpointError::{Damaged, OtherVersion};
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_LEN).ok_or(Damaged)?;
+        let (head, json) = text.split_once('\n').ok_or(Damaged)?;
+        let (magic, sum) = head.split_once(' ').ok_or(Damaged)?;
+        if magic != MAGIC {
+            return Err(if magic.starts_with("dray-checkpoint-") { OtherVersion } else { Damaged });
+        }
+        let json = json.strip_suffix('\n').ok_or(Damaged)?;
+        if u32::from_str_radix(sum, 16) != Ok(crc32fast::hash(json.as_bytes())) {
+            return Err(Damaged);
+        }
+        serde_json::from_str(json).map_err(|_| Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dray_ranges::ByteRange;
+
+    fn sample() -> Checkpoint {
+        Checkpoint {
+            url: "http://origin.example/file".into(),
+            size: Some(1 << 40),
+            etag: Some("\"abc\"".into()),
+            last_modified: None,
+            published: vec![],
+            crc32c: Some(7),
+            filled: [ByteRange::new(0, 10), ByteRange::new(90, 1 << 39)].into_iter().flatten().collect(),
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_as_it_is_written() {
+        assert_eq!(Checkpoint::from_bytes(&sample().to_bytes()), Ok(sample()));
+    }
+
+    #[test]
+    fn a_checkpoint_with_any_byte_changed_or_cut_off_is_damaged() {
+        let bytes = sample().to_bytes();
+        for at in 0..bytes.len() {
+            assert!(Checkpoint::from_bytes(&bytes[..at]).is_err(), "cut at {at}");
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(Checkpoint::from_bytes(&changed) != Ok(sample()), "changed at {at}");
+        }
+        let newer = String::from_utf8(bytes).unwrap().replace("checkpoint-1", "checkpoint-2");
+        assert_eq!(Checkpoint::from_bytes(newer.as_bytes()), Err(CheckpointError::OtherVersion));
+    }
+}

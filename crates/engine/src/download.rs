@@ -1,0 +1,208 @@
+//! One download from the origin: begun, moved, begun anew when the file changes, proven, and given to the cache.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use dray_content::Algorithm;
+use dray_origin::{Client, Sharing};
+use dray_platform::{open, space, times};
+use dray_ranges::RangeSet;
+
+use crate::cached::{Cached, Proven};
+use crate::opening::{self, Head, Opening, Start};
+use crate::proof::check;
+use crate::sink::{Sink, Target, Version};
+use crate::source::Origin;
+use crate::temp::open_temp;
+use crate::transfer::{Outcome, Transfer};
+use crate::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
+
+/// How often a file may be begun anew because it changed at the origin while it was fetched.
+const MAX_RESTARTS: u32 = 3;
+
+/// A download under way.
+pub(crate) struct Download<'a> {
+    task: &'a FileTask,
+    origin: Origin,
+    cache: Option<&'a Cached>,
+    watch: Arc<dyn Watch>,
+    sink: Option<Sink>,
+    bytes: BytesBySource,
+}
+
+impl<'a> Download<'a> {
+    pub(crate) fn new(
+        task: &'a FileTask,
+        client: &Client,
+        cache: Option<&'a Cached>,
+        watch: Arc<dyn Watch>,
+    ) -> Self {
+        let origin = Origin {
+            client: client.clone(),
+            url: task.url.clone(),
+            headers: task.headers.as_slice().into(),
+            has_digest: task.digest.is_some(),
+        };
+        Self { task, origin, cache, watch, sink: None, bytes: BytesBySource::default() }
+    }
+
+    /// Runs to the end. When the future is dropped, [`Self::close`] keeps what was reached.
+    pub(crate) async fn run(&mut self, mut resume: Option<Checkpoint>) -> Result<Fetched, FetchError> {
+        let mut cached = match self.cache.filter(|_| resume.is_none()) {
+            Some(cache) => cache.by_url(&self.task.url).await,
+            None => None,
+        };
+        for _ in 0..=MAX_RESTARTS {
+            let start =
+                match opening::open(self.task, &self.origin, cached.take(), resume.take(), &*self.watch)
+                    .await?
+                {
+                    Opening::Origin(start) => *start,
+                    Opening::Cache(entry, validators) => {
+                        let size = entry.size();
+                        let validators_known = validators.clone();
+                        let known = Event::Known {
+                            local_size: Some(size),
+                            resumed: 0,
+                            file_name: None,
+                            validators: validators_known,
+                        };
+                        self.watch.event(known);
+                        let Some(cache) = self.cache else { continue };
+                        if !cache.deliver(&entry, &self.task.temp, &self.watch).await? {
+                            continue;
+                        }
+                        return Ok(Fetched {
+                            size,
+                            remote_size: size,
+                            id: Some(entry.id()),
+                            digests: entry.digests().to_vec(),
+                            bytes: BytesBySource { cache: size, ..self.bytes },
+                            validators,
+                            file_name: None,
+                            is_cached: true,
+                        });
+                    }
+                };
+            let head = start.head.clone();
+            match self.transfer(start).await? {
+                Outcome::Complete { size } => return self.finish(size, head).await,
+                Outcome::Changed => {
+                    let why = format!("the file at {} has changed", self.origin.host());
+                    self.watch.event(Event::Restarted { why });
+                }
+            }
+        }
+        Err(FetchError::Unstable { host: self.origin.host(), times: MAX_RESTARTS })
+    }
+
+    /// Lets the sink write what it was given, with a last checkpoint.
+    pub(crate) async fn close(self) -> Result<(), FetchError> {
+        match self.sink {
+            Some(sink) => sink.close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the bytes of one version into the sink.
+    async fn transfer(&mut self, start: Start) -> Result<Outcome, FetchError> {
+        let Start { response, have, ranges, head } = start;
+        self.watch.event(Event::Known {
+            local_size: self.task.layout.local_len(head.validators.size),
+            resumed: have.len_bytes(),
+            file_name: head.file_name.clone(),
+            validators: head.validators.clone(),
+        });
+        // What came of an earlier version is of no use any more.
+        self.bytes.wasted += std::mem::take(&mut self.bytes.origin);
+        self.bytes.resumed = have.len_bytes();
+        let version = version_of(self.task, &head);
+        match &mut self.sink {
+            Some(sink) => sink.restart(version).await?,
+            None => self.sink = Some(self.open_sink(version, &have)?),
+        }
+        let sink = self.sink.as_mut().expect("it was opened above");
+        let mut transfer = Transfer {
+            origin: self.origin.clone(),
+            layout: &self.task.layout,
+            retries: self.task.retries,
+            watch: &*self.watch,
+            known: head.validators,
+            ranges,
+            bytes: &mut self.bytes,
+        };
+        transfer.run(response, have, sink).await
+    }
+
+    fn open_sink(&self, version: Version, have: &RangeSet) -> Result<Sink, FetchError> {
+        let temp = &self.task.temp;
+        let folder = temp.parent().unwrap_or(temp);
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        if let (Some(size), Ok(space)) =
+            (self.task.layout.local_len(version.validators.size), space::space(folder))
+        {
+            let needed = size.saturating_sub(have.len_bytes());
+            if needed > space.free {
+                return Err(FetchError::NoSpace { path: folder.to_owned(), free: space.free, needed });
+            }
+        }
+        let file = open_temp(temp)?;
+        if have.is_empty() {
+            file.set_len(0).map_err(|error| FetchError::local("truncate", temp, error))?;
+        }
+        let target = Target {
+            url: self.task.url.to_string(),
+            temp: temp.clone(),
+            layout: self.task.layout.clone(),
+            watch: Arc::clone(&self.watch),
+        };
+        Sink::start(target, file, version, have.clone())
+    }
+
+    /// Proves the sink, gives its content to the cache and says what was fetched.
+    async fn finish(&mut self, size: u64, head: Head) -> Result<Fetched, FetchError> {
+        let sink = self.sink.take().ok_or(FetchError::Interrupted)?;
+        let proof = sink.prove(size).await?;
+        check(&proof, self.task.digest.as_ref(), &head.published, &self.origin.host())?;
+        let temp = &self.task.temp;
+        dress(temp, &head)
+            .map_err(|error| FetchError::local("set the rights and the time of", temp, error))?;
+        let digests = proof.digests;
+        let id = proof.table.as_ref().map(dray_content::PieceTable::root);
+        let is_cached = match (self.cache, proof.table) {
+            (Some(cache), Some(table)) if head.sharing == Sharing::Public => {
+                let (url, validators) = (&self.task.url, &head.validators);
+                cache.adopt(Proven { table, digests: &digests, url, validators, file: temp }).await
+            }
+            _ => false,
+        };
+        Ok(Fetched {
+            size: self.task.layout.local_len(Some(size)).unwrap_or(size),
+            remote_size: size,
+            id,
+            digests,
+            bytes: self.bytes,
+            validators: head.validators,
+            file_name: head.file_name,
+            is_cached,
+        })
+    }
+}
+
+/// Gives the finished file what an ordinary new file has, and the time of the origin's copy.
+fn dress(temp: &Path, head: &Head) -> io::Result<()> {
+    let file = open::open_nofollow_writable(temp).map_err(io::Error::other)?;
+    open::share_as_usual(&file)?;
+    let modified =
+        head.validators.last_modified.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+    modified.map_or(Ok(()), |modified| times::set_modified(&file, modified))
+}
+
+/// What the sink must know of the version that the origin serves.
+fn version_of(task: &FileTask, head: &Head) -> Version {
+    let digests = task.digest.iter().chain(&head.published.digests);
+    let mut algorithms: Vec<Algorithm> = digests.map(dray_content::Digest::algorithm).collect();
+    algorithms.dedup();
+    Version { validators: head.validators.clone(), published: head.published.clone(), algorithms }
+}

@@ -1,0 +1,106 @@
+//! The way in: a file comes from the cache when its digest is known there, else it is downloaded.
+
+use std::sync::Arc;
+
+use dray_cache::Store;
+use dray_origin::{Client, Validators};
+use tokio_util::sync::CancellationToken;
+
+use crate::cached::Cached;
+use crate::download::Download;
+use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch};
+
+/// Fetches files. Cheap to clone; one engine serves all transfers of a process.
+#[derive(Clone)]
+pub struct Engine {
+    client: Client,
+    cache: Option<Cached>,
+}
+
+impl Engine {
+    /// An engine over an HTTP client and, if there is one, the machine's content cache.
+    #[must_use]
+    pub fn new(client: Client, cache: Option<Arc<Store>>) -> Self {
+        Self { client, cache: cache.map(Cached) }
+    }
+
+    /// Brings one file into its sink, whole, proven and on disk.
+    ///
+    /// After an error the sink and the last checkpoint stay where they are, so that a later call with that checkpoint goes on from
+    /// there; whoever does not want that deletes both.
+    ///
+    /// # Errors
+    /// [`FetchError`], whose `code` is the documented one; [`FetchError::Interrupted`] after `stop` was cancelled.
+    pub async fn fetch(
+        &self,
+        task: &FileTask,
+        watch: Arc<dyn Watch>,
+        stop: CancellationToken,
+    ) -> Result<Fetched, FetchError> {
+        if let Some(fetched) = self.from_cache(task, &watch).await? {
+            return Ok(fetched);
+        }
+        let resume = task.resume.clone().filter(|checkpoint| checkpoint.is_usable_for(task));
+        match self.download(task, resume.clone(), &watch, &stop).await {
+            // Bytes of an earlier attempt may be what is wrong: they get one more chance, from the start.
+            Err(FetchError::Integrity(mismatch))
+                if resume.is_some_and(|resume| !resume.filled.is_empty()) =>
+            {
+                let why = format!("the resumed bytes do not make {}", mismatch.expected);
+                watch.event(Event::Restarted { why });
+                self.download(task, None, &watch, &stop).await
+            }
+            result => result,
+        }
+    }
+
+    async fn download(
+        &self,
+        task: &FileTask,
+        resume: Option<crate::Checkpoint>,
+        watch: &Arc<dyn Watch>,
+        stop: &CancellationToken,
+    ) -> Result<Fetched, FetchError> {
+        let cache = self.cache.as_ref().filter(|_| task.may_cache());
+        let mut download = Download::new(task, &self.client, cache, Arc::clone(watch));
+        let result = tokio::select! {
+            result = download.run(resume) => result,
+            () = stop.cancelled() => Err(FetchError::Interrupted),
+        };
+        let closed = download.close().await;
+        result.and_then(|fetched| closed.map(|()| fetched))
+    }
+
+    /// A file whose digest the caller knows needs no origin when the cache holds it.
+    async fn from_cache(
+        &self,
+        task: &FileTask,
+        watch: &Arc<dyn Watch>,
+    ) -> Result<Option<Fetched>, FetchError> {
+        let Some((cache, digest)) = self.cache.as_ref().filter(|_| task.may_cache()).zip(task.digest) else {
+            return Ok(None);
+        };
+        let Some(entry) = cache.by_digest(digest).await else { return Ok(None) };
+        let size = entry.size();
+        let validators = Validators { size: Some(size), ..Validators::default() };
+        watch.event(Event::Known {
+            local_size: Some(size),
+            resumed: 0,
+            file_name: None,
+            validators: validators.clone(),
+        });
+        if !cache.deliver(&entry, &task.temp, watch).await? {
+            return Ok(None);
+        }
+        Ok(Some(Fetched {
+            size,
+            remote_size: size,
+            id: Some(entry.id()),
+            digests: entry.digests().to_vec(),
+            bytes: BytesBySource { cache: size, ..BytesBySource::default() },
+            validators,
+            file_name: None,
+            is_cached: true,
+        }))
+    }
+}

@@ -1,0 +1,180 @@
+//! How a download begins: the first answer of the origin, held against what an earlier attempt left and what the cache has.
+
+use dray_cache::Entry;
+use dray_content::Published;
+use dray_origin::{Answer, OriginError, Response, SafeName, Sharing, Validators, Verdict, Wish};
+use dray_planner::Ranges;
+use dray_ranges::{ByteRange, RangeSet};
+
+use crate::patience::Patience;
+use crate::source::Origin;
+use crate::{Checkpoint, Event, FetchError, FileTask, Watch};
+
+/// How a download begins.
+pub(crate) enum Opening {
+    /// With an answer of the origin.
+    Origin(Box<Start>),
+    /// The origin says that the cache's copy is still its own.
+    Cache(Entry, Validators),
+}
+
+/// What the transfer starts from.
+pub(crate) struct Start {
+    /// The open answer; `None` when all bytes are there already.
+    pub(crate) response: Option<Response>,
+    /// What of the sink still counts.
+    pub(crate) have: RangeSet,
+    pub(crate) ranges: Ranges,
+    pub(crate) head: Head,
+}
+
+/// What the origin said about the file.
+#[derive(Clone)]
+pub(crate) struct Head {
+    pub(crate) validators: Validators,
+    pub(crate) published: Published,
+    pub(crate) file_name: Option<SafeName>,
+    pub(crate) sharing: Sharing,
+}
+
+/// Asks the origin until it answers or trying is of no use any more.
+pub(crate) async fn open(
+    task: &FileTask,
+    origin: &Origin,
+    cached: Option<(Entry, Validators)>,
+    mut resume: Option<Checkpoint>,
+    watch: &dyn Watch,
+) -> Result<Opening, FetchError> {
+    let mut patience = Patience::new(task.retries);
+    loop {
+        watch.event(Event::Connecting);
+        let (wish, is_complete) = wish(task, resume.as_ref())?;
+        let known = resume.as_ref().map(Checkpoint::validators);
+        let (if_range, unless) = match (&known, &cached) {
+            (Some(known), _) if is_complete => (None, Some(known)),
+            (Some(known), _) => (Some(known), None),
+            (None, Some((_, stored))) => (None, Some(stored)),
+            (None, None) => (None, None),
+        };
+        match origin.open(wish, if_range, unless).await {
+            Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response)? {
+                Some(start) => return Ok(Opening::Origin(Box::new(start))),
+                None => watch
+                    .event(Event::Restarted { why: format!("the file at {} has changed", origin.host()) }),
+            },
+            Ok(Answer::Unchanged) => match (resume, cached) {
+                (Some(checkpoint), _) => return Ok(Opening::Origin(Box::new(all_there(&checkpoint)))),
+                (None, Some((entry, validators))) => return Ok(Opening::Cache(entry, validators)),
+                (None, None) => return Err(origin.unasked_304().into()),
+            },
+            // The file may have shrunk below what is there.
+            Err(error) if resume.is_some() && is_about_the_rest(&error) => resume = None,
+            Err(error) => {
+                let error = FetchError::from(error);
+                let pause = patience.pause_after(&error).ok_or_else(|| error.clone())?;
+                watch.event(Event::Retrying { error, pause });
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// Whether asking for the file from its start may help where asking for the rest did not: the file has shrunk or changed, or the
+/// server's ranges are broken.
+fn is_about_the_rest(error: &OriginError) -> bool {
+    matches!(error, OriginError::Changed { .. } | OriginError::RangeNotSatisfiable { .. })
+        || error.needs_whole()
+}
+
+/// What to ask for first, and whether nothing is missing.
+fn wish(task: &FileTask, resume: Option<&Checkpoint>) -> Result<(Wish, bool), FetchError> {
+    let missing = match resume.and_then(|checkpoint| Some((checkpoint, checkpoint.size?))) {
+        None => None,
+        Some((checkpoint, size)) => {
+            let wanted = task.layout.wanted(size)?;
+            match wanted.difference(&checkpoint.filled).iter().next() {
+                None => return Ok((Wish::Whole, true)),
+                Some(gap) => Some(gap),
+            }
+        }
+    };
+    let first_spec = || task.layout.specs()?.iter().min_by_key(|spec| spec.offset);
+    Ok(match (missing, first_spec()) {
+        (Some(gap), _) if gap.start() == 0 && task.layout.specs().is_none() => (Wish::Whole, false),
+        (Some(gap), None) if resume.and_then(|checkpoint| checkpoint.size) == Some(gap.end()) => {
+            (Wish::From(gap.start()), false)
+        }
+        (Some(gap), _) => (Wish::Range(gap), false),
+        (None, None) => (Wish::Whole, false),
+        (None, Some(spec)) => {
+            let range = spec.length.and_then(|length| ByteRange::with_len(spec.offset, length));
+            (range.map_or(Wish::From(spec.offset), Wish::Range), false)
+        }
+    })
+}
+
+/// What an answer with a body makes of the earlier attempt; `None` when the file must be asked for anew, from its start.
+fn begin(
+    task: &FileTask,
+    origin: &Origin,
+    resume: Option<Checkpoint>,
+    response: Response,
+) -> Result<Option<Start>, FetchError> {
+    let is_packed = task.layout.specs().is_some();
+    if is_packed && response.range.is_none() {
+        return Err(FetchError::NoRanges { host: origin.host() });
+    }
+    let same = resume.as_ref().map(|known| known.validators().same_as(&response.validators));
+    let same = same.is_some_and(|verdict| !matches!(verdict, Verdict::Different(_)));
+    let mut head = Head {
+        validators: response.validators.clone(),
+        published: response.published.clone(),
+        file_name: response.file_name.clone(),
+        sharing: response.sharing,
+    };
+    let mut have = RangeSet::new();
+    if let Some(checkpoint) = resume {
+        if same {
+            head.take_from(&checkpoint);
+            have = checkpoint.filled;
+        } else if response.start > 0 || is_packed {
+            return Ok(None);
+        }
+    }
+    let ranges = match (response.range, have.is_empty()) {
+        (Some(_), _) => Ranges::Yes,
+        // Asked for a part, the origin sends the whole.
+        (None, false) => Ranges::No,
+        (None, true) if response.accepts_ranges => Ranges::Yes,
+        (None, true) => Ranges::Unknown,
+    };
+    Ok(Some(Start { response: Some(response), have, ranges, head }))
+}
+
+fn all_there(checkpoint: &Checkpoint) -> Start {
+    let mut head = Head {
+        validators: checkpoint.validators(),
+        published: Published::default(),
+        file_name: None,
+        sharing: Sharing::Public,
+    };
+    head.take_from(checkpoint);
+    Start { response: None, have: checkpoint.filled.clone(), ranges: Ranges::Yes, head }
+}
+
+impl Head {
+    /// Adds what the earlier attempt was told about the same version.
+    fn take_from(&mut self, checkpoint: &Checkpoint) {
+        let earlier = checkpoint.validators();
+        let validators = &mut self.validators;
+        validators.size = validators.size.or(earlier.size);
+        validators.etag = validators.etag.take().or(earlier.etag);
+        validators.last_modified = validators.last_modified.take().or(earlier.last_modified);
+        for digest in checkpoint.published() {
+            if !self.published.digests.contains(&digest) {
+                self.published.digests.push(digest);
+            }
+        }
+        self.published.crc32c = self.published.crc32c.or(checkpoint.crc32c);
+    }
+}

@@ -1,0 +1,272 @@
+//! Where the bytes of one file land: a temporary file, written, hashed and checkpointed by one blocking thread.
+//!
+//! The transfer's task sends chunks through a bounded channel, so a slow disk holds the network back instead of filling memory. A
+//! checkpoint is made at most every [`CHECKPOINT_EVERY`], beside the writing: the filled set is taken first, then the data is
+//! synced, then the checkpoint is kept, so it never claims a byte that a power cut could take away.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dray_content::{Algorithm, Digest, Published, TableBuilder, WholeHasher};
+use dray_origin::Validators;
+use dray_platform::{durable, positioned};
+use dray_ranges::{ByteRange, Layout, RangeSet};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::placement::Placement;
+use crate::proof::{Hashes, Proof};
+use crate::{Checkpoint, Event, FetchError, Watch};
+
+/// Half of the second of progress that a crash may cost: the rest is for the sync itself.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
+/// Chunks on their way from the network to the disk. They are 16 to 512 KiB each.
+const MAX_QUEUED_CHUNKS: usize = 24;
+/// Dirty bytes after which the kernel is asked to begin writing, so that the sync at the end finds little left.
+const WRITEBACK_EVERY: u64 = 16 << 20;
+
+/// What is known of the remote file before its bytes come; fixed until [`Sink::restart`].
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) validators: Validators,
+    pub(crate) published: Published,
+    /// Digests that someone gave, and that must be computed.
+    pub(crate) algorithms: Vec<Algorithm>,
+}
+
+enum Order {
+    Write { offset: u64, bytes: Bytes },
+    Restart { version: Version, placement: Placement },
+    Prove { size: u64, answer: oneshot::Sender<Proof> },
+}
+
+/// The transfer's end of the channel to the writer.
+pub(crate) struct Sink {
+    layout: Layout,
+    orders: mpsc::Sender<Order>,
+    writer: JoinHandle<Result<(), FetchError>>,
+}
+
+/// What the writer needs to know of the task.
+pub(crate) struct Target {
+    pub(crate) url: String,
+    pub(crate) temp: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) watch: Arc<dyn Watch>,
+}
+
+impl Sink {
+    /// Starts the writer over an open temporary file that already holds the bytes of `filled`.
+    pub(crate) fn start(
+        target: Target,
+        file: File,
+        version: Version,
+        filled: RangeSet,
+    ) -> Result<Self, FetchError> {
+        let (orders, inbox) = mpsc::channel(MAX_QUEUED_CHUNKS);
+        let layout = target.layout.clone();
+        let placement = Placement::of(&layout, version.validators.size)?;
+        let writer = Writer {
+            hashes: hashes(&placement, &version),
+            target,
+            file: Arc::new(file),
+            version,
+            placement,
+            filled,
+            dirty: (0, 0),
+            checkpointed: Instant::now(),
+            checkpointing: Arc::default(),
+            runtime: Handle::current(),
+        };
+        Ok(Self { orders, writer: tokio::task::spawn_blocking(move || writer.run(inbox)), layout })
+    }
+
+    /// Gives bytes of the remote file to the writer; waits while the disk is behind.
+    pub(crate) async fn write(&mut self, offset: u64, bytes: Bytes) -> Result<(), FetchError> {
+        self.send(Order::Write { offset, bytes }).await
+    }
+
+    /// Drops everything written so far: the remote file is another one now.
+    pub(crate) async fn restart(&mut self, version: Version) -> Result<(), FetchError> {
+        let placement = Placement::of(&self.layout, version.validators.size)?;
+        self.send(Order::Restart { version, placement }).await
+    }
+
+    /// Hashes what is not hashed yet and syncs everything; the remote file has `size` bytes.
+    pub(crate) async fn prove(mut self, size: u64) -> Result<Proof, FetchError> {
+        let (answer, proof) = oneshot::channel();
+        self.send(Order::Prove { size, answer }).await?;
+        match proof.await {
+            Ok(proof) => self.close().await.map(|()| proof),
+            Err(_) => Err(self.failure().await),
+        }
+    }
+
+    /// Lets the writer finish what it has, with a last checkpoint.
+    pub(crate) async fn close(self) -> Result<(), FetchError> {
+        drop(self.orders);
+        self.writer.await.unwrap_or(Err(FetchError::Interrupted))
+    }
+
+    async fn send(&mut self, order: Order) -> Result<(), FetchError> {
+        if self.orders.send(order).await.is_ok() { Ok(()) } else { Err(self.failure().await) }
+    }
+
+    /// Why the writer has gone.
+    async fn failure(&mut self) -> FetchError {
+        match (&mut self.writer).await {
+            Ok(Err(error)) => error,
+            _ => FetchError::Interrupted,
+        }
+    }
+}
+
+struct Writer {
+    target: Target,
+    file: Arc<File>,
+    version: Version,
+    placement: Placement,
+    filled: RangeSet,
+    hashes: Option<Hashes>,
+    /// Written since the kernel was last asked to begin writing: the local stretch, and how much of it.
+    dirty: (u64, u64),
+    checkpointed: Instant,
+    checkpointing: Arc<AtomicBool>,
+    runtime: Handle,
+}
+
+impl Writer {
+    fn run(mut self, mut inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
+        while let Some(order) = inbox.blocking_recv() {
+            match order {
+                Order::Write { offset, bytes } => self.write(offset, &bytes)?,
+                Order::Restart { version, placement } => self.restart(version, placement)?,
+                Order::Prove { size, answer } => {
+                    let proof = self.prove(size)?;
+                    // The transfer may have been cancelled meanwhile; the bytes stay for the next attempt.
+                    let _ = answer.send(proof);
+                }
+            }
+        }
+        self.checkpoint_now();
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FetchError> {
+        let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { return Ok(()) };
+        if let Some(hashes) = &mut self.hashes {
+            hashes.feed(offset, bytes);
+        }
+        let mut rest = Some(range);
+        while let Some(part) = rest {
+            // The planner asks for wanted bytes only; anything else has no place in the local file.
+            let Some((placed, local)) = self.placement.place(part) else { break };
+            let from = usize::try_from(placed.start() - offset).unwrap_or(usize::MAX);
+            let to = usize::try_from(placed.end() - offset).unwrap_or(usize::MAX);
+            positioned::write_all_at(&self.file, &bytes[from..to], local)
+                .map_err(|error| self.failed("write", error))?;
+            self.writeback(local, placed.len());
+            rest = ByteRange::new(placed.end(), part.end());
+        }
+        self.filled.insert(range);
+        if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
+            self.checkpoint_soon();
+        }
+        Ok(())
+    }
+
+    fn writeback(&mut self, local: u64, len: u64) {
+        if self.dirty.1 == 0 {
+            self.dirty.0 = local;
+        }
+        self.dirty.1 += len;
+        if self.dirty.1 >= WRITEBACK_EVERY {
+            // Only a hint: a system that cannot take it writes later.
+            let _ = durable::start_writeback(&self.file, self.dirty.0, self.dirty.1);
+            self.dirty = (0, 0);
+        }
+    }
+
+    fn restart(&mut self, version: Version, placement: Placement) -> Result<(), FetchError> {
+        self.file.set_len(0).map_err(|error| self.failed("truncate", error))?;
+        self.filled = RangeSet::new();
+        self.hashes = hashes(&placement, &version);
+        self.placement = placement;
+        self.version = version;
+        self.checkpoint_soon();
+        Ok(())
+    }
+
+    fn prove(&mut self, size: u64) -> Result<Proof, FetchError> {
+        let local_len = self.target.layout.local_len(Some(size)).unwrap_or(size);
+        let _ = durable::start_writeback(&self.file, 0, local_len);
+        let proof = match self.hashes.take() {
+            Some(hashes) => {
+                if hashes.must_read(size) {
+                    self.target.watch.event(Event::Verifying);
+                }
+                hashes.prove(&self.file, size).map_err(|error| self.failed("read", error))?
+            }
+            None => Proof::default(),
+        };
+        self.file.set_len(local_len).map_err(|error| self.failed("truncate", error))?;
+        self.file.sync_data().map_err(|error| self.failed("sync", error))?;
+        self.filled = self.target.layout.wanted(size).unwrap_or_default();
+        Ok(proof)
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let Validators { size, etag, last_modified } = self.version.validators.clone();
+        let published = self.version.published.digests.iter().map(Digest::to_string).collect();
+        let (url, crc32c) = (self.target.url.clone(), self.version.published.crc32c);
+        Checkpoint { url, size, etag, last_modified, published, crc32c, filled: self.filled.clone() }
+    }
+
+    /// Makes a checkpoint beside the writing, unless the last one is still under way.
+    fn checkpoint_soon(&mut self) {
+        self.checkpointed = Instant::now();
+        if self.checkpointing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (checkpoint, file, watch) =
+            (self.checkpoint(), Arc::clone(&self.file), Arc::clone(&self.target.watch));
+        let busy = Arc::clone(&self.checkpointing);
+        self.runtime.spawn_blocking(move || {
+            keep(&checkpoint, &file, &*watch);
+            busy.store(false, Ordering::Release);
+        });
+    }
+
+    /// The last checkpoint of this attempt, in this thread; waits for one that is under way, which holds less.
+    fn checkpoint_now(&self) {
+        while self.checkpointing.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        keep(&self.checkpoint(), &self.file, &*self.target.watch);
+    }
+
+    fn failed(&self, act: &'static str, error: std::io::Error) -> FetchError {
+        FetchError::local(act, &self.target.temp, error)
+    }
+}
+
+/// Syncs the data, then keeps the checkpoint that claims it.
+fn keep(checkpoint: &Checkpoint, file: &File, watch: &dyn Watch) {
+    let kept = file.sync_data().and_then(|()| watch.checkpoint(checkpoint));
+    if let Err(error) = kept {
+        tracing::warn!(%error, "progress could not be recorded; a crash now would cost it");
+    }
+}
+
+/// The hashes of a whole file; a packed local file is no content of its own.
+fn hashes(placement: &Placement, version: &Version) -> Option<Hashes> {
+    matches!(placement, Placement::Whole).then(|| Hashes {
+        table: TableBuilder::new(version.validators.size),
+        whole: WholeHasher::new(&version.algorithms, version.published.crc32c.is_some()),
+    })
+}

@@ -1,0 +1,140 @@
+//! One request to the origin: opened, held against what is known of the file, and pumped to the transfer chunk by chunk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use dray_origin::{Answer, Ask, Client, OriginError, Response, ShownUrl, Validators, Verdict, Wish};
+use dray_planner::RequestId;
+use dray_ranges::ByteRange;
+use tokio::sync::mpsc;
+use url::Url;
+
+/// What a request brings to the transfer.
+pub(crate) enum Message {
+    /// Bytes of the remote file, in order within a request.
+    Chunk { request: RequestId, offset: u64, bytes: Bytes },
+    /// The request is over; no more of it comes. With the offset after its last byte.
+    Ended { request: RequestId, result: Result<u64, Trouble> },
+}
+
+/// Why a request did not bring what it was sent for.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The origin or the network failed.
+    Origin(OriginError),
+    /// The file at the origin is another one now.
+    Changed,
+    /// The origin answered a ranged request with something else than that range.
+    NoRanges(Option<OriginError>),
+}
+
+/// What stays the same for all requests of one version of a file.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) client: Client,
+    pub(crate) url: Url,
+    pub(crate) headers: Arc<[(String, String)]>,
+    /// A digest of the whole will tell in the end if bytes of two versions were mixed.
+    pub(crate) has_digest: bool,
+}
+
+impl Origin {
+    /// Sends one request for bytes.
+    pub(crate) async fn open(
+        &self,
+        what: Wish,
+        if_range: Option<&Validators>,
+        unless: Option<&Validators>,
+    ) -> Result<Answer, OriginError> {
+        self.client.open(Ask { url: &self.url, what, if_range, unless, headers: &self.headers }).await
+    }
+
+    /// "Not modified", said to a request that named no version.
+    pub(crate) fn unasked_304(&self) -> OriginError {
+        OriginError::Protocol {
+            url: ShownUrl::from(&self.url),
+            why: "304 to a request without a condition".into(),
+        }
+    }
+
+    /// The origin's name for people.
+    pub(crate) fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or("the origin");
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+/// A request on its way: where to stop may be lowered while it runs.
+pub(crate) struct Pump {
+    pub(crate) request: RequestId,
+    pub(crate) end: Arc<AtomicU64>,
+    pub(crate) out: mpsc::Sender<Message>,
+}
+
+impl Pump {
+    /// Opens `range` of the version that `known` describes, then pumps it.
+    pub(crate) async fn open_and_run(self, origin: Origin, range: (u64, Option<u64>), known: Validators) {
+        let what = match range {
+            (0, None) => Wish::Whole,
+            (start, None) => Wish::From(start),
+            (start, Some(end)) => ByteRange::new(start, end).map_or(Wish::From(start), Wish::Range),
+        };
+        if range.0 > 0 && !origin.has_digest && known.etag.is_none() && known.last_modified.is_none() {
+            // Nothing would tell whether the rest is of the same file.
+            let result = Err(Trouble::Changed);
+            let _ = self.out.send(Message::Ended { request: self.request, result }).await;
+            return;
+        }
+        let result = match origin.open(what, Some(&known), None).await {
+            Ok(Answer::Body(response)) => vet(response, range.0, &known),
+            Ok(Answer::Unchanged) => Err(Trouble::Origin(origin.unasked_304())),
+            Err(OriginError::Changed { .. }) => Err(Trouble::Changed),
+            // The file may have shrunk.
+            Err(OriginError::RangeNotSatisfiable { .. }) => Err(Trouble::Changed),
+            Err(error) if error.needs_whole() => Err(Trouble::NoRanges(Some(error))),
+            Err(error) => Err(Trouble::Origin(error)),
+        };
+        match result {
+            Ok(response) => self.run(response).await,
+            Err(trouble) => {
+                let _ = self.out.send(Message::Ended { request: self.request, result: Err(trouble) }).await;
+            }
+        }
+    }
+
+    /// Pumps an answer that was held good.
+    pub(crate) async fn run(self, mut response: Response) {
+        let mut offset = response.start;
+        let result = loop {
+            if offset >= self.end.load(Ordering::Relaxed) {
+                break Ok(offset);
+            }
+            match response.chunk().await {
+                Ok(Some(bytes)) => {
+                    let len = bytes.len() as u64;
+                    let chunk = Message::Chunk { request: self.request, offset, bytes };
+                    if self.out.send(chunk).await.is_err() {
+                        return;
+                    }
+                    offset += len;
+                }
+                Ok(None) => break Ok(offset),
+                Err(error) => break Err(Trouble::Origin(error)),
+            }
+        };
+        let _ = self.out.send(Message::Ended { request: self.request, result }).await;
+    }
+}
+
+/// Whether an answer continues the version that `known` describes, at `start`.
+pub(crate) fn vet(response: Response, start: u64, known: &Validators) -> Result<Response, Trouble> {
+    if matches!(known.same_as(&response.validators), Verdict::Different(_)) {
+        return Err(Trouble::Changed);
+    }
+    match response.range {
+        // A server that ignores Range sends the file from its start: of use only when that is what was asked for.
+        None if start > 0 => Err(Trouble::NoRanges(None)),
+        _ => Ok(response),
+    }
+}

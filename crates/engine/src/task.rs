@@ -1,0 +1,137 @@
+//! What the engine is asked for, what it answers, and what it tells on the way.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dray_content::{ContentId, Digest};
+use dray_origin::{SafeName, Validators};
+use dray_ranges::Layout;
+use url::Url;
+
+use crate::{Checkpoint, FetchError};
+
+/// One file to fetch.
+#[derive(Clone, Debug)]
+pub struct FileTask {
+    /// Where the origin has it; http or https.
+    pub url: Url,
+    /// What the whole remote file must hash to. Not for packed layouts, whose local file is not the remote one.
+    pub digest: Option<Digest>,
+    /// The whole file, or ranges packed back to back.
+    pub layout: Layout,
+    /// The sink: a temporary file beside the destination, made when it is not there.
+    pub temp: PathBuf,
+    /// Where an earlier attempt stopped; what it claims is checked against the sink and the origin.
+    pub resume: Option<Checkpoint>,
+    /// Request headers that go to the origin with every request.
+    pub headers: Vec<(String, String)>,
+    /// How often to try again within this call.
+    pub retries: Retries,
+    /// Look in the cache and give the content to it.
+    pub use_cache: bool,
+}
+
+impl FileTask {
+    /// Whether the content may come from the cache and go to it: whole files only, a packed file is no content of its own.
+    pub(crate) fn may_cache(&self) -> bool {
+        self.use_cache && self.layout.specs().is_none()
+    }
+}
+
+/// How long the engine keeps trying by itself before it gives the error to its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries {
+    /// Attempts in a row that bring no byte.
+    pub attempts: u32,
+    /// The longest pause between two of them; a `Retry-After` beyond it ends the call with the error.
+    pub longest_pause: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 5, longest_pause: Duration::from_secs(30) }
+    }
+}
+
+/// A file that is whole and proven in its sink, its bytes on disk.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Bytes in the sink.
+    pub size: u64,
+    /// Size of the remote file in bytes; differs from `size` for packed layouts.
+    pub remote_size: u64,
+    /// The BLAKE3 root; `None` for packed layouts.
+    pub id: Option<ContentId>,
+    /// The digests that were checked and hold, the BLAKE3 root among them.
+    pub digests: Vec<Digest>,
+    /// Where the bytes came from.
+    pub bytes: BytesBySource,
+    /// What the origin said to recognise this version again.
+    pub validators: Validators,
+    /// The file name that the origin proposes.
+    pub file_name: Option<SafeName>,
+    /// Whether the cache holds the content now.
+    pub is_cached: bool,
+}
+
+/// Bytes of one file by where they came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BytesBySource {
+    /// Already in the sink from an earlier attempt.
+    pub resumed: u64,
+    /// From the machine's own content cache.
+    pub cache: u64,
+    /// From the origin, and kept.
+    pub origin: u64,
+    /// Received and thrown away: fetched twice, or from a version that is gone.
+    pub wasted: u64,
+}
+
+/// What happens to a file while it is fetched.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A request goes to the origin.
+    Connecting,
+    /// The origin answered, or the cache had it: what is known of the file now.
+    Known {
+        /// Length of the local file in bytes, when it is known.
+        local_size: Option<u64>,
+        /// Bytes of it that are already in the sink.
+        resumed: u64,
+        /// The file name that the origin proposes.
+        file_name: Option<SafeName>,
+        /// What the origin said to recognise this version.
+        validators: Validators,
+    },
+    /// Bytes arrived and were given to the sink.
+    Received {
+        /// How many.
+        bytes: u64,
+    },
+    /// What was there is of no use any more; the file starts over.
+    Restarted {
+        /// One sentence.
+        why: String,
+    },
+    /// An attempt failed; another one follows.
+    Retrying {
+        /// What went wrong.
+        error: FetchError,
+        /// How long the engine waits.
+        pause: Duration,
+    },
+    /// All bytes are there; they are being read back and proven where that is still needed.
+    Verifying,
+}
+
+/// Told what happens to a file. Called from the transfer's task and from its writer; must not block for long.
+pub trait Watch: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: Event);
+
+    /// Everything that this checkpoint claims is on disk: keep it, so that the transfer can go on from here after any crash.
+    ///
+    /// # Errors
+    /// Any failure to keep it. The transfer goes on; the next checkpoint tries again.
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()>;
+}

@@ -1,0 +1,229 @@
+//! The loop that moves bytes of one version of a file: the planner decides, requests bring, the sink takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dray_content::{MIN_PIECE_LEN, piece_len};
+use dray_origin::{Response, Validators};
+use dray_planner::{
+    Command, Failure, Has, Planner, Ranges, RequestId, Settings, Source, SourceKind, Wanted, WantedRanges,
+};
+use dray_ranges::{ByteRange, Layout, RangeSet};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::patience::Patience;
+use crate::sink::Sink;
+use crate::source::{Message, Origin, Pump, Trouble};
+use crate::{BytesBySource, Event, FetchError, Retries, Watch};
+
+/// Chunks that wait for the loop: small, because the sink has a queue of its own.
+const MAX_WAITING_CHUNKS: usize = 8;
+
+/// The origin crate gives up a silent connection much earlier; this is for the case that it does not.
+const LAST_RESORT_STALL: Duration = Duration::from_secs(120);
+
+/// How the moving of one version ended.
+pub(crate) enum Outcome {
+    /// All wanted bytes were given to the sink; the remote file has that size.
+    Complete { size: u64 },
+    /// The file at the origin is another one now.
+    Changed,
+}
+
+/// Moves the missing bytes of one version of a file.
+pub(crate) struct Transfer<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) layout: &'a Layout,
+    pub(crate) retries: Retries,
+    pub(crate) watch: &'a dyn Watch,
+    pub(crate) known: Validators,
+    pub(crate) ranges: Ranges,
+    pub(crate) bytes: &'a mut BytesBySource,
+}
+
+struct Running {
+    end: Arc<AtomicU64>,
+    task: AbortHandle,
+}
+
+struct Moving {
+    planner: Planner,
+    began: Instant,
+    running: BTreeMap<RequestId, Running>,
+    tasks: JoinSet<()>,
+    out: mpsc::Sender<Message>,
+    /// The answer that is already open; it serves the first request that starts where it does.
+    first: Option<Response>,
+    patience: Patience,
+}
+
+impl Transfer<'_> {
+    /// Runs until all is there, the version changed, or nothing helps any more. `have` is what the sink holds already.
+    ///
+    /// Dropping the future stops every request; the sink keeps what it was given.
+    pub(crate) async fn run(
+        &mut self,
+        first: Option<Response>,
+        have: RangeSet,
+        sink: &mut Sink,
+    ) -> Result<Outcome, FetchError> {
+        let ranges = match self.layout.specs() {
+            None => WantedRanges::All,
+            Some(_) => WantedRanges::Only(self.layout.wanted(self.known.size.unwrap_or(u64::MAX))?),
+        };
+        let mut planner = Planner::new(settings(), Wanted { size: self.known.size, ranges }, have);
+        planner.set_alignment(self.known.size.map_or(MIN_PIECE_LEN, piece_len));
+        let origin =
+            Source { kind: SourceKind::Origin, ranges: self.ranges, has: Has::Everything, max_requests: 1 };
+        planner.add_source(Duration::ZERO, origin);
+        let (out, mut inbox) = mpsc::channel(MAX_WAITING_CHUNKS);
+        let mut moving = Moving {
+            planner,
+            began: Instant::now(),
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            out,
+            first,
+            patience: Patience::new(self.retries),
+        };
+        while !moving.planner.done() {
+            self.obey(&mut moving);
+            if moving.planner.stuck() {
+                return Err(FetchError::NoRanges { host: self.origin.host() });
+            }
+            let timeout = moving.planner.timeout().map(|at| moving.began + at);
+            let message = tokio::select! {
+                Some(message) = inbox.recv() => Some(message),
+                () = sleep_until(timeout) => None,
+            };
+            let Some(message) = message else {
+                moving.planner.handle_timeout(moving.began.elapsed());
+                continue;
+            };
+            match message {
+                Message::Chunk { request, offset, bytes } => {
+                    let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { continue };
+                    let now = moving.began.elapsed();
+                    let Some(keep) = moving.planner.received(now, request, range) else {
+                        self.bytes.wasted += range.len();
+                        continue;
+                    };
+                    self.bytes.wasted += range.len() - keep.len();
+                    self.bytes.origin += keep.len();
+                    moving.patience.reset();
+                    self.watch.event(Event::Received { bytes: keep.len() });
+                    let from = usize::try_from(keep.start() - offset).unwrap_or(usize::MAX);
+                    let len = usize::try_from(keep.len()).unwrap_or(usize::MAX);
+                    sink.write(keep.start(), bytes.slice(from..from + len)).await?;
+                }
+                Message::Ended { request, result } => {
+                    moving.running.remove(&request);
+                    if let Some(outcome) = self.ended(&mut moving, request, result)? {
+                        return Ok(outcome);
+                    }
+                }
+            }
+        }
+        let size = self.known.size.ok_or_else(|| FetchError::NoRanges { host: self.origin.host() })?;
+        Ok(Outcome::Complete { size })
+    }
+
+    /// Does what the planner says.
+    fn obey(&self, moving: &mut Moving) {
+        while let Some(command) = moving.planner.poll(moving.began.elapsed()) {
+            match command {
+                Command::Fetch { request, range, .. } => {
+                    let end = Arc::new(AtomicU64::new(range.end.unwrap_or(u64::MAX)));
+                    let pump = Pump { request, end: Arc::clone(&end), out: moving.out.clone() };
+                    let task = match moving.first.take_if(|first| first.start == range.start) {
+                        Some(response) => moving.tasks.spawn(pump.run(response)),
+                        None => {
+                            self.watch.event(Event::Connecting);
+                            let whole = self.layout.specs().is_none() && range.end == self.known.size;
+                            let range = (range.start, range.end.filter(|_| !whole));
+                            moving.tasks.spawn(pump.open_and_run(
+                                self.origin.clone(),
+                                range,
+                                self.known.clone(),
+                            ))
+                        }
+                    };
+                    moving.running.insert(request, Running { end, task });
+                }
+                Command::Shorten { request, end } => {
+                    if let Some(running) = moving.running.get(&request) {
+                        running.end.store(end, Ordering::Relaxed);
+                    }
+                }
+                Command::Cancel { request, reason } => {
+                    tracing::debug!(?reason, "a request is dropped");
+                    if let Some(running) = moving.running.remove(&request) {
+                        running.task.abort();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes note of a request that is over.
+    fn ended(
+        &mut self,
+        moving: &mut Moving,
+        request: RequestId,
+        result: Result<u64, Trouble>,
+    ) -> Result<Option<Outcome>, FetchError> {
+        let now = moving.began.elapsed();
+        match result {
+            Ok(end) => {
+                if self.known.size.is_none() {
+                    // An origin that announces no size says by the end of its answer where the file ends.
+                    self.known.size = Some(end);
+                    // An answer without a size has no end that could contradict what is there.
+                    let _ = moving.planner.learn_size(now, end);
+                }
+                moving.planner.finished(now, request);
+            }
+            Err(Trouble::Changed) => return Ok(Some(Outcome::Changed)),
+            Err(Trouble::NoRanges(error)) => {
+                if self.layout.specs().is_some() {
+                    return Err(error.map_or_else(
+                        || FetchError::NoRanges { host: self.origin.host() },
+                        FetchError::from,
+                    ));
+                }
+                tracing::info!(host = %self.origin.host(), "the origin does not serve ranges; the file is fetched from its start");
+                moving.planner.failed(now, request, Failure::NoRanges);
+            }
+            Err(Trouble::Origin(error)) => {
+                let error = FetchError::from(error);
+                let pause = moving.patience.pause_after(&error).ok_or_else(|| error.clone())?;
+                self.watch.event(Event::Retrying { error, pause });
+                moving.planner.failed(now, request, Failure::Retry { after: pause });
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The planner's numbers, where the engine's own patience and the origin's timeouts have the say.
+fn settings() -> Settings {
+    let shortest = Duration::from_millis(1);
+    Settings {
+        stall: LAST_RESORT_STALL,
+        max_failures: u32::MAX,
+        retry_floor: shortest,
+        retry_ceiling: shortest,
+        ..Settings::default()
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
