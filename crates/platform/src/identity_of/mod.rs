@@ -58,6 +58,11 @@ pub fn only_we_can_write(file: &File) -> io::Result<bool> {
     system::only_we_can_write(file)
 }
 
+/// The same question about a directory: whether somebody else could put names into it.
+pub fn only_we_can_write_dir(path: &Path) -> Result<bool, FileError> {
+    system::open_dir(path).and_then(|directory| only_we_can_write(&directory)).context("look at", path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +108,9 @@ mod tests {
         assert!(only_we_can_write(&file).unwrap());
         file.set_permissions(std::fs::Permissions::from_mode(0o664)).unwrap();
         assert!(!only_we_can_write(&file).unwrap());
+
+        assert!(only_we_can_write_dir(dir.path()).unwrap());
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(!only_we_can_write_dir(dir.path()).unwrap());
     }
 }

@@ -15,6 +15,10 @@ pub(super) fn stamp_of_path(path: &Path) -> io::Result<FileStamp> {
     path.symlink_metadata().map(|metadata| from_metadata(&metadata))
 }
 
+pub(super) fn open_dir(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 pub(super) fn only_we_can_write(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
     Ok(metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)

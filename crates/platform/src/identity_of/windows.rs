@@ -53,6 +53,13 @@ pub(super) fn stamp_of_path(path: &Path) -> io::Result<FileStamp> {
     stamp(&file)
 }
 
+/// READ_CONTROL: the right to see the owner.
+const READ_CONTROL: u32 = 0x0002_0000;
+
+pub(super) fn open_dir(path: &Path) -> io::Result<File> {
+    OpenOptions::new().access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
+}
+
 pub(super) fn only_we_can_write(file: &File) -> io::Result<bool> {
     let us = TokenUser::of_process()?;
     let mut owner: PSID = null_mut();
