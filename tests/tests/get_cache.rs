@@ -96,6 +96,51 @@ fn what_the_origin_marks_no_store_is_not_kept() -> Result<()> {
 }
 
 #[test]
+fn what_came_with_credentials_is_not_given_to_one_without() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(39, 400_000), "v1");
+    let size = content.len();
+    let url = server.page("/a.bin", move |ask| content.answer(ask));
+    let home = Home::new()?;
+    home.dray(["get", "--embedded", "--force", "-H", "Authorization: Bearer x", &url])?.expect(0);
+    home.dray(["get", "--embedded", "--force", &url])?.expect(0);
+    assert_eq!(body_of(&server, "/a.bin", size), 2);
+    Ok(())
+}
+
+#[test]
+fn a_digest_that_is_known_needs_no_server() -> Result<()> {
+    let file = random_file(3 * MIB)?;
+    let digest = file.sha256()?;
+    let home = Home::new()?;
+    let url = {
+        let origin = Origin::nginx("")?;
+        let url = origin.publish("a.bin", &file.path)?;
+        home.dray(["get", "--embedded", "--digest", &digest, &url])?.expect(0);
+        url
+    };
+    home.dray(["get", "--embedded", "--force", "--digest", &digest, &url])?.expect(0);
+    assert_eq!(sha256_of(&home.downloads().join("a.bin"))?, digest);
+    Ok(())
+}
+
+#[test]
+fn another_query_is_another_file() -> Result<()> {
+    let server = FaultServer::start()?;
+    let home = Home::new()?;
+    for seed in [300, 301] {
+        // The same path and ETag: only the query tells them apart.
+        let content = Content::new(random_bytes(seed, 400_000), "v1");
+        let bytes = content.bytes.to_vec();
+        server.page("/a.bin", move |_| content.whole());
+        let url = server.url(&format!("/a.bin?{seed}"));
+        home.dray(["get", "--embedded", "--force", &url])?.expect(0);
+        assert!(fs::read(home.downloads().join("a.bin"))? == bytes, "{seed}: the file is wrong");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_delivered_file_that_its_owner_edits_does_not_poison_the_cache() -> Result<()> {
     let server = FaultServer::start()?;
     let content = Content::new(random_bytes(36, 400_000), "v1");

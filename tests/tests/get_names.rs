@@ -53,6 +53,69 @@ fn the_url_names_the_file() -> Result<()> {
 }
 
 #[test]
+fn no_url_names_a_file_outside_the_folder() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(*b"content", "v1");
+    for path in [
+        "/..%2f..%2fevil",
+        "/%2e%2e",
+        "/a%00b",
+        "/%2Ftmp%2Fdray-evil",
+        "/..%5cevil",
+        "/%2ebashrc",
+        "/a%0ab",
+        "/%1b%5b2J",
+    ] {
+        let content = content.clone();
+        server.page(path, move |ask| content.answer(ask));
+        server.page("/", move |_| dray_tests::Reply::body(200, b"content"));
+        let home = Home::new()?;
+        let before = outside(&home)?;
+        let outcome = home.dray(["get", "--embedded", &server.url(path)])?;
+        assert_eq!(outside(&home)?, before, "{path}: {outcome}");
+        for name in home.downloaded()? {
+            assert!(
+                !name.starts_with('.') && !name.contains(['/', '\\', '\0', '\n', '\u{1b}']),
+                "{path} became {name:?}"
+            );
+        }
+        assert!(!outcome.stderr.contains('\u{1b}'), "{path}: {outcome}");
+    }
+    assert!(!std::path::Path::new("/tmp/dray-evil").exists());
+    Ok(())
+}
+
+#[test]
+fn a_name_as_long_as_names_may_be_is_no_obstacle() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(*b"content", "v1");
+    for length in [240, 255, 300] {
+        let path = format!("/{}", "x".repeat(length));
+        let content = content.clone();
+        let url = server.page(&path, move |ask| content.answer(ask));
+        let home = Home::new()?;
+        home.dray(["get", "--embedded", &url])?.expect(0);
+        assert_eq!(home.downloaded()?.len(), 1, "{length}: {:?}", home.downloaded()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_name_that_the_server_proposes_and_that_exists_is_not_overwritten() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(*b"content", "v1");
+    let url = server.page("/from-url.bin", move |ask| {
+        content.answer(ask).header("Content-Disposition", "attachment; filename=taken.bin")
+    });
+    let home = Home::new()?;
+    fs::write(home.downloads().join("taken.bin"), "precious")?;
+    home.dray(["get", "--embedded", &url])?.expect(1);
+    assert_eq!(fs::read(home.downloads().join("taken.bin"))?, b"precious");
+    assert_eq!(home.downloaded()?, ["taken.bin"]);
+    Ok(())
+}
+
+#[test]
 fn the_server_may_name_the_file() -> Result<()> {
     assert_eq!(named_by(b"attachment; filename=\"report.pdf\"")?, ["report.pdf"]);
     assert_eq!(named_by(b"attachment; filename=plain.txt")?, ["plain.txt"]);
