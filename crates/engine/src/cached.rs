@@ -14,7 +14,7 @@ use dray_origin::Validators;
 use dray_platform::open;
 use url::Url;
 
-use crate::{Event, FetchError, Watch};
+use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof};
 
 /// The cache, called from async code: every call runs where blocking is allowed.
 #[derive(Clone)]
@@ -45,38 +45,42 @@ impl Cached {
         (is_recognisable && is_public(&entry)).then_some((entry, validators))
     }
 
-    /// Puts a content into the sink, every piece of it verified on the way. False when the cache turned out not to hold it.
-    pub(crate) async fn deliver(
+    /// Brings a file from the cache into the sink: every piece is verified on the way, and the digest that the caller asked for too.
+    /// `None` when the cache turned out not to hold it.
+    pub(crate) async fn take(
         &self,
-        entry: &Entry,
-        temp: &Path,
+        task: &FileTask,
+        entry: Entry,
+        validators: Validators,
         watch: &Arc<dyn Watch>,
-    ) -> Result<bool, FetchError> {
-        let (entry, path, watch) = (entry.clone(), temp.to_owned(), Arc::clone(watch));
-        let delivered = self.run(move |store| {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(FetchError::local("replace", &path, error));
-                }
-                _ => {}
-            }
-            let proven = Cell::new(0);
-            let progress = |so_far: u64| {
-                watch.event(Event::Received { bytes: so_far.saturating_sub(proven.replace(so_far)) });
-            };
-            match store.deliver(&entry, &path, &progress) {
-                Ok(placed) => {
-                    tracing::debug!(?placed, "delivered from the cache");
-                    finish(&path).map_err(|error| FetchError::local("sync", &path, error)).map(|()| true)
-                }
-                Err(error @ (CacheError::Corrupt { .. } | CacheError::Gone { .. })) => {
-                    tracing::warn!(%error, "going to the origin");
-                    Ok(false)
-                }
-                Err(error) => Err(error.into()),
-            }
+    ) -> Result<Option<Fetched>, FetchError> {
+        let size = entry.size();
+        watch.event(Event::Known {
+            local_size: Some(size),
+            resumed: 0,
+            file_name: None,
+            validators: validators.clone(),
         });
-        delivered.await.unwrap_or(Err(FetchError::Interrupted))
+        let (temp, asked, for_store) = (task.temp.clone(), task.digest, entry.clone());
+        let watched = Arc::clone(watch);
+        let delivered = self.run(move |store| deliver(store, &for_store, &temp, asked, &*watched));
+        if !delivered.await.unwrap_or(Err(FetchError::Interrupted))? {
+            return Ok(None);
+        }
+        let root = entry.id().digest();
+        let mut digests = vec![root];
+        digests.extend(entry.digests().iter().chain(&task.digest).filter(|digest| **digest != root));
+        digests.dedup();
+        Ok(Some(Fetched {
+            size,
+            remote_size: size,
+            id: Some(entry.id()),
+            digests,
+            bytes: BytesBySource { cache: size, ..BytesBySource::default() },
+            validators,
+            file_name: None,
+            is_cached: true,
+        }))
     }
 
     /// Gives a proven file to the cache. A cache that cannot take it costs a warning, never the download.
@@ -113,9 +117,48 @@ fn is_public(entry: &Entry) -> bool {
     *entry.audience() == Audience::Everyone
 }
 
-/// Gives a delivered file the rights of an ordinary new one, and its bytes the certainty of being on disk.
-fn finish(path: &Path) -> std::io::Result<()> {
+/// Delivers an entry and checks the digest that its side file does not vouch for. False when the origin has to be asked.
+fn deliver(
+    store: &Store,
+    entry: &Entry,
+    temp: &Path,
+    asked: Option<Digest>,
+    watch: &dyn Watch,
+) -> Result<bool, FetchError> {
+    match std::fs::remove_file(temp) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(FetchError::local("replace", temp, error));
+        }
+        _ => {}
+    }
+    let proven = Cell::new(0);
+    let progress = |so_far: u64| {
+        watch.event(Event::Received { bytes: so_far.saturating_sub(proven.replace(so_far)) });
+    };
+    match store.deliver(entry, temp, &progress) {
+        Ok(placed) => tracing::debug!(?placed, "delivered from the cache"),
+        Err(error @ (CacheError::Corrupt { .. } | CacheError::Gone { .. })) => {
+            tracing::warn!(%error, "going to the origin");
+            return Ok(false);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let known = entry.digests().iter().copied().chain([entry.id().digest()]);
+    let unproven = asked.filter(|asked| !known.clone().any(|digest| digest == *asked));
+    let is_right =
+        finish(temp, unproven, entry.size()).map_err(|error| FetchError::local("read", temp, error))?;
+    if !is_right {
+        // The cache's copy of this URL is another file than the one that was asked for.
+        std::fs::remove_file(temp).map_err(|error| FetchError::local("remove", temp, error))?;
+    }
+    Ok(is_right)
+}
+
+/// Gives a delivered file the rights of an ordinary new one and its bytes the certainty of being on disk; tells whether they have
+/// the digest.
+fn finish(path: &Path, digest: Option<Digest>, size: u64) -> std::io::Result<bool> {
     let file = open::open_nofollow_writable(path)?;
     open::share_as_usual(&file)?;
-    file.sync_data()
+    file.sync_data()?;
+    digest.map_or(Ok(true), |digest| proof::has_digest(&file, &digest, size))
 }

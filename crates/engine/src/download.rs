@@ -54,37 +54,17 @@ impl<'a> Download<'a> {
             None => None,
         };
         for _ in 0..=MAX_RESTARTS {
-            let start =
-                match opening::open(self.task, &self.origin, cached.take(), resume.take(), &*self.watch)
-                    .await?
-                {
-                    Opening::Origin(start) => *start,
-                    Opening::Cache(entry, validators) => {
-                        let size = entry.size();
-                        let validators_known = validators.clone();
-                        let known = Event::Known {
-                            local_size: Some(size),
-                            resumed: 0,
-                            file_name: None,
-                            validators: validators_known,
-                        };
-                        self.watch.event(known);
-                        let Some(cache) = self.cache else { continue };
-                        if !cache.deliver(&entry, &self.task.temp, &self.watch).await? {
-                            continue;
-                        }
-                        return Ok(Fetched {
-                            size,
-                            remote_size: size,
-                            id: Some(entry.id()),
-                            digests: entry.digests().to_vec(),
-                            bytes: BytesBySource { cache: size, ..self.bytes },
-                            validators,
-                            file_name: None,
-                            is_cached: true,
-                        });
+            let opened = opening::open(self.task, &self.origin, cached.take(), resume.take(), &*self.watch);
+            let start = match (opened.await?, self.cache) {
+                (Opening::Origin(start), _) => *start,
+                (Opening::Cache(entry, validators), Some(cache)) => {
+                    match cache.take(self.task, entry, validators, &self.watch).await? {
+                        Some(fetched) => return Ok(fetched),
+                        None => continue,
                     }
-                };
+                }
+                (Opening::Cache(..), None) => continue,
+            };
             let head = start.head.clone();
             match self.transfer(start).await? {
                 Outcome::Complete { size } => return self.finish(size, head).await,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cached::Cached;
 use crate::download::Download;
-use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch};
+use crate::{Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
 
 /// Fetches files. Cheap to clone; one engine serves all transfers of a process.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Engine {
         watch: Arc<dyn Watch>,
         stop: CancellationToken,
     ) -> Result<Fetched, FetchError> {
-        if let Some(fetched) = self.from_cache(task, &watch).await? {
+        if let Some(fetched) = self.take_from_cache(task, &watch).await? {
             return Ok(fetched);
         }
         let resume = task.resume.clone().filter(|checkpoint| checkpoint.is_usable_for(task));
@@ -57,7 +57,7 @@ impl Engine {
     async fn download(
         &self,
         task: &FileTask,
-        resume: Option<crate::Checkpoint>,
+        resume: Option<Checkpoint>,
         watch: &Arc<dyn Watch>,
         stop: &CancellationToken,
     ) -> Result<Fetched, FetchError> {
@@ -72,7 +72,7 @@ impl Engine {
     }
 
     /// A file whose digest the caller knows needs no origin when the cache holds it.
-    async fn from_cache(
+    async fn take_from_cache(
         &self,
         task: &FileTask,
         watch: &Arc<dyn Watch>,
@@ -80,27 +80,12 @@ impl Engine {
         let Some((cache, digest)) = self.cache.as_ref().filter(|_| task.may_cache()).zip(task.digest) else {
             return Ok(None);
         };
-        let Some(entry) = cache.by_digest(digest).await else { return Ok(None) };
-        let size = entry.size();
-        let validators = Validators { size: Some(size), ..Validators::default() };
-        watch.event(Event::Known {
-            local_size: Some(size),
-            resumed: 0,
-            file_name: None,
-            validators: validators.clone(),
-        });
-        if !cache.deliver(&entry, &task.temp, watch).await? {
-            return Ok(None);
+        match cache.by_digest(digest).await {
+            Some(entry) => {
+                let validators = Validators { size: Some(entry.size()), ..Validators::default() };
+                cache.take(task, entry, validators, watch).await
+            }
+            None => Ok(None),
         }
-        Ok(Some(Fetched {
-            size,
-            remote_size: size,
-            id: Some(entry.id()),
-            digests: entry.digests().to_vec(),
-            bytes: BytesBySource { cache: size, ..BytesBySource::default() },
-            validators,
-            file_name: None,
-            is_cached: true,
-        }))
     }
 }

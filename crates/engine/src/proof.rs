@@ -77,6 +77,15 @@ fn read(
     Ok(())
 }
 
+/// Whether a file of `size` bytes has that SHA-2 digest; BLAKE3 is what contents are named by, and never asked here.
+pub(crate) fn has_digest(file: &File, digest: &Digest, size: u64) -> io::Result<bool> {
+    let mut whole = WholeHasher::new(&[digest.algorithm()], false);
+    if let Some(all) = ByteRange::new(0, size) {
+        read(file, all, &mut vec![0; READ_LEN], |offset, bytes| whole.feed(offset, bytes))?;
+    }
+    Ok(whole.finish().0.contains(digest))
+}
+
 /// Holds the bytes against what the job asked for and what the origin published.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Whole transfers against a server that answers as each test says: what must come out, and what must have been asked for.
 
-#![allow(missing_docs, clippy::cast_possible_truncation)]
+#![allow(missing_docs, clippy::cast_possible_truncation, clippy::unwrap_used)]
 
 mod world;
 
