@@ -80,7 +80,6 @@ impl<'a> Daemon<'a> {
 
     /// Starts it on the state that is there.
     pub fn restart(&mut self) -> Result<()> {
-        fs::create_dir_all(self.state())?;
         let config = self.home.path().join("drayd.toml");
         fs::write(&config, &self.config)?;
         let mut command = process::command(&program("drayd")?)?;
