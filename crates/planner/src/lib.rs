@@ -23,9 +23,10 @@
 //! connection to one server is an experiment that has to show a gain.
 //!
 //! Start reading at `planner.rs` (state and events), then `plan.rs` (what to ask next), `split.rs` (taking over a
-//! tail), `overdue.rs` (timeouts) and `probe.rs` (the experiment).
+//! tail), `overdue.rs` (timeouts), `probe.rs` (the experiment) and `connections.rs` (acting on it).
 
 mod command;
+mod connections;
 mod overdue;
 mod plan;
 mod planner;

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use dray_ranges::ByteRange;
-
-use crate::probe::{Experiment, Verdict};
 use crate::rate::{per_second, time_for};
 use crate::request::{Look, Request};
-use crate::source::Party;
+use crate::source::SourceState;
 use crate::{CancelReason, Planner, Ranges, RequestId, SourceId, Time};
 
 /// How many times faster another source must be to take over what a request of ordinary speed has left.
@@ -41,9 +38,9 @@ impl Planner {
             let look = self.looks_at(request).map(|time| (time, Due::Look(*id)));
             [Some(stall), look].into_iter().flatten()
         });
-        let sources = self.sources.iter().filter(|_| !self.done()).flat_map(|(id, party)| {
-            let retry = party.resting_until.map(|time| (time, Due::Retry(*id)));
-            let trust = party.doubted_until.map(|time| (time, Due::Trust(*id)));
+        let sources = self.sources.iter().filter(|_| !self.done()).flat_map(|(id, state)| {
+            let retry = state.resting_until.map(|time| (time, Due::Retry(*id)));
+            let trust = state.doubted_until.map(|time| (time, Due::Trust(*id)));
             [retry, trust].into_iter().flatten()
         });
         let experiment = self.experiment.as_ref().and_then(|experiment| {
@@ -56,8 +53,8 @@ impl Planner {
     pub fn handle_timeout(&mut self, now: Time) {
         self.take_back_stalled(now);
         self.take_back_slow(now);
-        for party in self.sources.values_mut() {
-            for pause in [&mut party.resting_until, &mut party.doubted_until] {
+        for state in self.sources.values_mut() {
+            for pause in [&mut state.resting_until, &mut state.doubted_until] {
                 *pause = pause.filter(|until| *until > now);
             }
         }
@@ -89,11 +86,12 @@ impl Planner {
         let is_due = |request: &Request| self.looks_at(request).is_some_and(|time| time <= now);
         for id in self.ids_of(is_due) {
             let Some(request) = self.requests.get(&id) else { continue };
-            let source = request.source;
             if self.is_slow(now, request) {
-                self.cancel(id, CancelReason::Slow);
-                if let Some(party) = self.sources.get_mut(&source) {
-                    party.doubt(now, self.settings.stall);
+                let Some(ended) = self.cancel(id, CancelReason::Slow) else { continue };
+                if ended.is_silent() {
+                    self.blame(now, ended.source, Duration::ZERO);
+                } else if let Some(state) = self.sources.get_mut(&ended.source) {
+                    state.doubt(now, self.settings.stall);
                 }
             } else if let Some(request) = self.requests.get_mut(&id) {
                 request.look = Look { since: now, bytes: 0 };
@@ -108,10 +106,12 @@ impl Planner {
     /// Whether another source is ready to do better than this request has done since the last look.
     fn is_slow(&self, now: Time, request: &Request) -> bool {
         let Some(left) = request.left() else { return false };
+        // What it would bring of use next: it may have started earlier, for want of ranges.
+        let Some(needed) = self.missing.iter_within(left).next() else { return false };
         let rate = per_second(request.look.bytes, now.saturating_sub(request.look.since));
         let crawls = rate < self.settings.slow_bytes_per_s;
         let drags = !request.is_open() && time_for(left.len(), rate) > self.settings.slow_after;
-        let does_better = |other: &Party| match other.meter.bytes_per_s() {
+        let does_better = |other: &SourceState| match other.meter.bytes_per_s() {
             None => crawls,
             Some(other) if crawls => other >= rate.saturating_mul(2),
             Some(other) => drags && other >= rate.saturating_mul(MUCH_FASTER),
@@ -119,74 +119,16 @@ impl Planner {
         self.ready(now).any(|(id, other)| {
             id != request.source
                 && other.is_healthy(now)
-                && (other.about.ranges != Ranges::No || left.start() == 0)
-                && other.about.has.contains(left.start())
+                && (other.about.ranges != Ranges::No || needed.start() == 0)
+                && other.about.has.contains(needed.start())
                 && (crawls || self.costs_no_more(now, other, request))
                 && does_better(other)
         })
     }
 
     /// Whether taking over from a request would keep the order of costs.
-    fn costs_no_more(&self, now: Time, other: &Party, request: &Request) -> bool {
+    fn costs_no_more(&self, now: Time, other: &SourceState, request: &Request) -> bool {
         let current = self.sources.get(&request.source);
         current.is_none_or(|current| other.about.kind <= current.about.kind) || self.may_help(now, other)
-    }
-
-    fn step_experiment(&mut self, now: Time) {
-        let Some(experiment) = &mut self.experiment else { return };
-        let subject = experiment.subject;
-        match experiment.step(now, self.received, &self.settings) {
-            Verdict::Wait => {}
-            Verdict::Try { base_bytes_per_s } => self.try_connection(now, subject, base_bytes_per_s),
-            Verdict::Keep => self.experiment = None,
-            Verdict::GiveBack { extra } => {
-                self.conclude_without_gain();
-                self.cancel(extra, CancelReason::NoGain);
-            }
-        }
-    }
-
-    /// Splits off the tail half of the subject's largest request, if what is left outlasts the experiment.
-    fn try_connection(&mut self, now: Time, subject: SourceId, base_bytes_per_s: u64) {
-        self.experiment = None;
-        let settings = &self.settings;
-        let largest = (self.requests.iter())
-            .filter(|(_, request)| request.source == subject)
-            .filter_map(|(id, request)| Some((request.known_left()?, *id)))
-            .max_by_key(|(left, id)| (left.len(), *id));
-        let room = self.requests.len() < settings.max_connections;
-        let Some((left, id)) = largest.filter(|_| room) else { return };
-        let Some(party) = self.sources.get_mut(&subject) else { return };
-        let outlasts = (settings.probe_settle + settings.probe_after).saturating_mul(2);
-        if left.len() <= settings.min_split || time_for(left.len(), base_bytes_per_s) < outlasts {
-            party.settle();
-            return;
-        }
-        let Some(middle) = self.align(left.start() + left.len() / 2) else { return };
-        let Some(tail) = ByteRange::new(middle, left.end()) else { return };
-        if let Some(party) = self.sources.get_mut(&subject) {
-            party.try_connection();
-        }
-        self.shorten(id, middle);
-        let extra = self.fetch(now, subject, tail);
-        let mut experiment = Experiment::new(now, subject, &self.settings);
-        experiment.tried(extra, base_bytes_per_s);
-        self.experiment = Some(experiment);
-    }
-
-    /// A request of `source` ended, so the rate is no longer that of an undisturbed transfer.
-    pub(crate) fn disturb_experiment(&mut self, source: SourceId) {
-        match &self.experiment {
-            Some(experiment) if !experiment.is_trying() => self.experiment = None,
-            Some(experiment) if experiment.subject == source => self.conclude_without_gain(),
-            _ => {}
-        }
-    }
-
-    fn conclude_without_gain(&mut self) {
-        let Some(experiment) = self.experiment.take() else { return };
-        if let Some(party) = self.sources.get_mut(&experiment.subject).filter(|_| experiment.is_trying()) {
-            party.give_up_connection();
-        }
     }
 }

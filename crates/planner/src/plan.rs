@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use dray_ranges::{ByteRange, RangeSet};
 
-use crate::source::Party;
+use crate::source::SourceState;
 use crate::{CancelReason, Command, Has, OPEN_END, Planner, Ranges, RequestId, SourceId, Time, Wish};
 
 /// Which of the missing bytes are looked at.
@@ -57,7 +57,7 @@ impl Planner {
         let request = self.start(now, source, range);
         let file_end = self.target.size().unwrap_or(OPEN_END);
         let known = Some(range.end()).filter(|end| *end != OPEN_END);
-        let from_the_middle = self.sources.get(&source).is_some_and(|party| party.about.ranges != Ranges::No);
+        let from_the_middle = self.sources.get(&source).is_some_and(|state| state.about.ranges != Ranges::No);
         let end = if from_the_middle { known } else { None };
         self.commands.push_back(Command::Fetch {
             request,
@@ -91,7 +91,7 @@ impl Planner {
         }
         let claimed = self.claimed();
         let mut ready = self.ready(now);
-        let offer = ready.find_map(|(id, party)| Some((id, self.offer(now, party, &claimed, urgency)?)));
+        let offer = ready.find_map(|(id, state)| Some((id, self.offer(now, state, &claimed, urgency)?)));
         drop(ready);
         let Some((source, range)) = offer else { return false };
         self.fetch(now, source, range);
@@ -99,12 +99,12 @@ impl Planner {
     }
 
     /// The sources that can be asked for something now, those to be asked first at the front.
-    pub(crate) fn ready(&self, now: Time) -> impl Iterator<Item = (SourceId, &Party)> {
-        let mut ready: Vec<_> = self.sources.iter().filter(|(_, party)| party.is_ready(now)).collect();
-        ready.sort_by_key(|(id, party)| {
-            (!party.is_healthy(now), party.about.kind, Reverse(party.meter.bytes_per_s()), **id)
+    pub(crate) fn ready(&self, now: Time) -> impl Iterator<Item = (SourceId, &SourceState)> {
+        let mut ready: Vec<_> = self.sources.iter().filter(|(_, state)| state.is_ready(now)).collect();
+        ready.sort_by_key(|(id, state)| {
+            (!state.is_healthy(now), state.about.kind, Reverse(state.meter.bytes_per_s()), **id)
         });
-        ready.into_iter().map(|(id, party)| (*id, party))
+        ready.into_iter().map(|(id, state)| (*id, state))
     }
 
     /// The bytes that running requests will bring.
@@ -113,15 +113,27 @@ impl Planner {
     }
 
     /// The first bytes outside `claimed` that this source should be asked for.
-    fn offer(&self, now: Time, party: &Party, claimed: &RangeSet, urgency: Urgency) -> Option<ByteRange> {
-        let reserved = self.reserved(now, party);
-        if party.about.ranges == Ranges::No {
-            return self.offer_from_start(party, claimed, &reserved);
+    fn offer(
+        &self,
+        now: Time,
+        state: &SourceState,
+        claimed: &RangeSet,
+        urgency: Urgency,
+    ) -> Option<ByteRange> {
+        let reserved = self.reserved(now, state);
+        if state.about.ranges == Ranges::No {
+            // It cannot bring some bytes before others.
+            if urgency == Urgency::Preferred {
+                return None;
+            }
+            return self.offer_from_start(state, claimed, &reserved);
         }
-        let mut free = self.free(claimed, &party.about.has).flat_map(|range| reserved.iter_gaps(range));
+        let mut free = self.free(claimed, &state.about.has).flat_map(|range| reserved.iter_gaps(range));
         match urgency {
             Urgency::Any => free.next(),
-            Urgency::Preferred => free.find_map(|range| self.preferred.iter_within(range).next()),
+            // In a stretch without a known end, bytes in the middle may not exist: it is read from its start.
+            Urgency::Preferred => (free.filter(|range| range.end() != OPEN_END))
+                .find_map(|range| self.preferred.iter_within(range).next()),
         }
     }
 
@@ -130,50 +142,53 @@ impl Planner {
         self.missing.iter().flat_map(|gap| claimed.iter_gaps(gap)).flat_map(|range| has.within(range))
     }
 
-    /// What a source is asked for that can only start at the first byte. It costs nothing if the first byte is
-    /// missing. Otherwise what is there comes again, which is worth it only for bytes that no other source has.
-    fn offer_from_start(&self, party: &Party, claimed: &RangeSet, reserved: &RangeSet) -> Option<ByteRange> {
-        let free = || self.free(claimed, &party.about.has);
-        let first = free().flat_map(|range| reserved.iter_gaps(range)).next()?;
-        if first.start() == 0 {
-            return Some(first);
-        }
-        let others: Vec<&Party> = (self.sources.values())
+    /// What a source is asked for that can only start at the first byte: up to the last byte that no other source
+    /// has. For others it is worth starting there only if the first byte is missing, so that nothing comes twice.
+    fn offer_from_start(
+        &self,
+        state: &SourceState,
+        claimed: &RangeSet,
+        reserved: &RangeSet,
+    ) -> Option<ByteRange> {
+        let free = || self.free(claimed, &state.about.has);
+        let others: Vec<&SourceState> = (self.sources.values())
             .filter(|other| other.about.ranges != Ranges::No && other.about.max_requests > 0)
             .collect();
         // Where another has the first bytes of a stretch, it is asked for those before this is considered again.
         let only_here =
             |range: &ByteRange| !others.iter().any(|other| other.about.has.contains(range.start()));
-        let last = free().filter(only_here).last()?;
-        ByteRange::new(0, last.end())
+        let needed = free().filter(only_here).last();
+        let first =
+            free().flat_map(|range| reserved.iter_gaps(range)).next().filter(|range| range.start() == 0);
+        ByteRange::new(0, needed.max(first)?.end())
     }
 
     /// The bytes that cheaper sources in good health can bring, unless they are so slow that a dearer one like this
     /// should help.
-    fn reserved(&self, now: Time, party: &Party) -> RangeSet {
-        if self.may_help(now, party) {
+    fn reserved(&self, now: Time, state: &SourceState) -> RangeSet {
+        if self.may_help(now, state) {
             return RangeSet::new();
         }
         let all = ByteRange::new(0, OPEN_END).expect("not empty");
-        self.cheaper(now, party)
+        self.cheaper(now, state)
             .filter(|cheaper| cheaper.about.ranges != Ranges::No)
             .flat_map(|cheaper| cheaper.about.has.within(all))
             .collect()
     }
 
     /// The sources in good health that cost less than this one.
-    fn cheaper(&self, now: Time, party: &Party) -> impl Iterator<Item = &Party> {
-        let kind = party.about.kind;
+    fn cheaper(&self, now: Time, state: &SourceState) -> impl Iterator<Item = &SourceState> {
+        let kind = state.about.kind;
         self.sources.values().filter(move |other| other.about.kind < kind && other.is_healthy(now))
     }
 
     /// Whether this source is so much faster than the cheaper ones at work that it should join them. Nothing is
     /// said before the rates are known.
-    pub(crate) fn may_help(&self, now: Time, party: &Party) -> bool {
-        let working = || self.cheaper(now, party).filter(|cheaper| cheaper.active > 0);
+    pub(crate) fn may_help(&self, now: Time, state: &SourceState) -> bool {
+        let working = || self.cheaper(now, state).filter(|cheaper| cheaper.active > 0);
         let sum =
             working().try_fold(0_u64, |sum, cheaper| Some(sum.saturating_add(cheaper.meter.bytes_per_s()?)));
-        working().next().is_some() && self.is_worth_its_cost(party.meter.bytes_per_s(), sum)
+        working().next().is_some() && self.is_worth_its_cost(state.meter.bytes_per_s(), sum)
     }
 
     /// Whether a dearer source of this rate raises that of cheaper ones by enough.
@@ -191,14 +206,14 @@ impl Planner {
         let soon = self.soon();
         let victim = self.requests.iter().find(|(id, request)| {
             let Some(left) = request.left() else { return false };
-            let Some(party) = self.sources.get(&request.source) else { return false };
-            if party.about.ranges != Ranges::Yes
-                || !party.is_awake(now)
+            let Some(state) = self.sources.get(&request.source) else { return false };
+            if state.about.ranges != Ranges::Yes
+                || !state.is_awake(now)
                 || self.preferred.contains(left.start())
             {
                 return false;
             }
-            let urgent = self.offer(now, party, &soon, Urgency::Preferred);
+            let urgent = self.offer(now, state, &soon, Urgency::Preferred);
             urgent.is_some_and(|urgent| !self.is_claimed_by_another(**id, urgent.start()))
         });
         let Some(id) = victim.map(|(id, _)| *id) else { return false };

@@ -7,7 +7,7 @@ use dray_ranges::{ByteRange, RangeSet};
 
 use crate::probe::Experiment;
 use crate::request::Request;
-use crate::source::Party;
+use crate::source::SourceState;
 use crate::wanted::{Target, clip};
 use crate::{
     CancelReason, Command, Failure, MAX_SOURCES, Ranges, RequestId, Settings, SizeError, Source, SourceId,
@@ -24,7 +24,7 @@ pub struct Planner {
     pub(crate) missing: RangeSet,
     /// The bytes a reader waits for.
     pub(crate) preferred: RangeSet,
-    pub(crate) sources: BTreeMap<SourceId, Party>,
+    pub(crate) sources: BTreeMap<SourceId, SourceState>,
     /// Useful bytes of sources that are gone.
     departed: BTreeMap<SourceId, u64>,
     pub(crate) requests: BTreeMap<RequestId, Request>,
@@ -66,7 +66,7 @@ impl Planner {
         let id = SourceId(self.next_source);
         self.next_source = self.next_source.saturating_add(1);
         if self.sources.len() < MAX_SOURCES {
-            self.sources.insert(id, Party::new(source));
+            self.sources.insert(id, SourceState::new(source));
             self.replan = true;
         }
         id
@@ -78,9 +78,9 @@ impl Planner {
         for request in running {
             self.cancel(request, CancelReason::SourceGone);
         }
-        if let Some(party) = self.sources.remove(&source) {
-            if party.bytes > 0 {
-                self.departed.insert(source, party.bytes);
+        if let Some(state) = self.sources.remove(&source) {
+            if state.bytes > 0 {
+                self.departed.insert(source, state.bytes);
             }
             self.replan = true;
         }
@@ -89,8 +89,8 @@ impl Planner {
     /// Something about a source is different: it has more bytes, or its first answer told whether it does ranges.
     /// Requests that run are left alone.
     pub fn update_source(&mut self, _now: Time, source: SourceId, about: Source) {
-        if let Some(party) = self.sources.get_mut(&source) {
-            party.update(about);
+        if let Some(state) = self.sources.get_mut(&source) {
+            state.update(about);
             self.replan = true;
         }
     }
@@ -112,7 +112,7 @@ impl Planner {
     }
 
     /// A reader waits for these bytes, in place of those of an earlier call: they are fetched first, and a request
-    /// that would come to them much later gives way.
+    /// that would come to them much later gives way. Where the end of the file is not known, it is not looked for.
     pub fn prefer(&mut self, _now: Time, bytes: RangeSet) {
         self.preferred = bytes;
         self.replan = true;
@@ -122,28 +122,30 @@ impl Planner {
     /// common case it is all of `range`. Bytes before it are already there. If it ends before `range` does, ask again
     /// with the rest. `None`: nothing (more) of it is needed.
     pub fn received(&mut self, now: Time, request: RequestId, range: ByteRange) -> Option<ByteRange> {
+        let several = self.sources.len() > 1;
         let running = self.requests.get_mut(&request)?;
         let source = running.source;
-        let party = self.sources.get_mut(&source).expect("a request ends with its source");
+        let state = self.sources.get_mut(&source).expect("a request ends with its source");
         let asked = running.asked(range)?;
         let keep = self.missing.iter_within(asked).next();
         let reached = keep.map_or(asked.end(), ByteRange::end);
         let came = reached - asked.start();
         running.advance(now, reached, came);
-        party.meter.add(now, came);
+        let rate_is_news = state.meter.add(now, came) && several;
         self.received = self.received.saturating_add(came);
         if let Some(keep) = keep {
             running.useful = true;
-            party.credit(keep.len());
+            state.credit(keep.len());
             self.have.insert(keep);
             self.missing.remove(keep);
         }
-        // A stream of bytes changes nothing that was planned, unless it brings what another was asked for.
-        let repeats = party.about.ranges == Ranges::No && self.requests.len() > 1;
-        self.replan |= repeats || self.missing.is_empty();
+        // A stream of bytes changes nothing that was planned, unless it brings what another was asked for, or a rate
+        // by which others may be better or worse.
+        let repeats = state.about.ranges == Ranges::No && self.requests.len() > 1;
+        self.replan |= rate_is_news || repeats || self.missing.is_empty();
         match &mut self.experiment {
             Some(experiment) => experiment.heard(now, request, &self.settings),
-            None if party.active == self.requests.len() && party.is_open_question() => {
+            None if state.active == self.requests.len() && state.is_open_question() => {
                 self.experiment = Some(Experiment::new(now, source, &self.settings));
             }
             None => {}
@@ -178,7 +180,7 @@ impl Planner {
             Failure::Retry { after } => self.blame(now, ended.source, after),
             Failure::Gone => self.remove_source(now, ended.source),
             Failure::NoRanges => {
-                let known = self.sources.get_mut(&ended.source).is_some_and(Party::lose_ranges);
+                let known = self.sources.get_mut(&ended.source).is_some_and(SourceState::lose_ranges);
                 if known {
                     // It was asked for the whole, so this is no answer.
                     self.blame(now, ended.source, Duration::ZERO);
@@ -195,9 +197,9 @@ impl Planner {
     /// Whether bytes are missing that no source could give, now or later. A source that is added or that has more
     /// than it had changes that.
     pub fn stuck(&self) -> bool {
-        let could_give = |party: &Party| {
-            party.about.max_requests > 0
-                && self.missing.iter().any(|gap| party.about.has.within(gap).next().is_some())
+        let could_give = |state: &SourceState| {
+            state.about.max_requests > 0
+                && self.missing.iter().any(|gap| state.about.has.within(gap).next().is_some())
         };
         !self.done() && self.requests.is_empty() && !self.sources.values().any(could_give)
     }
@@ -225,7 +227,7 @@ impl Planner {
 
     /// Bytes from this source that were kept, including those that proved wrong later.
     pub fn bytes_from(&self, source: SourceId) -> u64 {
-        let living = self.sources.get(&source).map(|party| party.bytes);
+        let living = self.sources.get(&source).map(|state| state.bytes);
         living.or_else(|| self.departed.get(&source).copied()).unwrap_or(0)
     }
 
@@ -237,8 +239,8 @@ impl Planner {
     pub(crate) fn start(&mut self, now: Time, source: SourceId, range: ByteRange) -> RequestId {
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        if let Some(party) = self.sources.get_mut(&source) {
-            party.active += 1;
+        if let Some(state) = self.sources.get_mut(&source) {
+            state.active += 1;
         }
         self.requests.insert(id, Request::new(now, source, range));
         self.experiment = self.experiment.take().filter(Experiment::is_trying);
@@ -248,10 +250,10 @@ impl Planner {
     /// Forgets a request, however it ended.
     pub(crate) fn end_request(&mut self, id: RequestId) -> Option<Request> {
         let request = self.requests.remove(&id)?;
-        if let Some(party) = self.sources.get_mut(&request.source) {
-            party.active = party.active.saturating_sub(1);
-            if party.active == 0 {
-                party.meter.pause();
+        if let Some(state) = self.sources.get_mut(&request.source) {
+            state.active = state.active.saturating_sub(1);
+            if state.active == 0 {
+                state.meter.pause();
             }
         }
         self.disturb_experiment(request.source);
@@ -270,8 +272,8 @@ impl Planner {
 
     /// A source failed.
     pub(crate) fn blame(&mut self, now: Time, source: SourceId, after: Duration) {
-        let Some(party) = self.sources.get_mut(&source) else { return };
-        if !party.fail(now, after, &self.settings) {
+        let Some(state) = self.sources.get_mut(&source) else { return };
+        if !state.fail(now, after, &self.settings) {
             self.remove_source(now, source);
         }
     }

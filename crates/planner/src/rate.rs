@@ -32,18 +32,20 @@ impl Meter {
     }
 
     /// Counts bytes that came at `now`. The first ones after a pause took an unknown time and only start the clock.
-    pub(crate) fn add(&mut self, now: Time, bytes: u64) {
-        match &mut self.window {
-            None => self.window = Some(Window { since: now, until: now, bytes: 0 }),
-            Some(window) => {
-                window.until = now;
-                window.bytes = window.bytes.saturating_add(bytes);
-                if now.saturating_sub(window.since) >= WINDOW {
-                    self.fold();
-                    self.window = Some(Window { since: now, until: now, bytes: 0 });
-                }
-            }
+    /// True when that moved the average.
+    pub(crate) fn add(&mut self, now: Time, bytes: u64) -> bool {
+        let Some(window) = &mut self.window else {
+            self.window = Some(Window { since: now, until: now, bytes: 0 });
+            return false;
+        };
+        window.until = now;
+        window.bytes = window.bytes.saturating_add(bytes);
+        let is_full = now.saturating_sub(window.since) >= WINDOW;
+        if is_full {
+            self.fold();
+            self.window = Some(Window { since: now, until: now, bytes: 0 });
         }
+        is_full
     }
 
     /// Nothing is asked for any more: the time until the next byte says nothing about the rate.

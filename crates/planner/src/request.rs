@@ -64,6 +64,12 @@ impl Request {
         self.next
     }
 
+    /// Whether not one byte of it came.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.next == self.start
+    }
+
+    /// Whether it goes to the end of the file, and nobody knows where that is.
     pub(crate) fn is_open(&self) -> bool {
         self.end == OPEN_END
     }

@@ -88,7 +88,7 @@ impl Has {
 
 /// A source that takes part, and what was learned about it.
 #[derive(Debug)]
-pub(crate) struct Party {
+pub(crate) struct SourceState {
     pub(crate) about: Source,
     /// Requests that run.
     pub(crate) active: usize,
@@ -109,7 +109,7 @@ pub(crate) struct Party {
     pub(crate) doubted_until: Option<Time>,
 }
 
-impl Party {
+impl SourceState {
     pub(crate) fn new(about: Source) -> Self {
         Self {
             about,
@@ -231,19 +231,19 @@ impl Party {
 mod tests {
     use super::*;
 
-    fn origin(max_requests: u16) -> Party {
+    fn origin(max_requests: u16) -> SourceState {
         let ranges = Ranges::Yes;
-        Party::new(Source { kind: SourceKind::Origin, ranges, has: Has::Everything, max_requests })
+        SourceState::new(Source { kind: SourceKind::Origin, ranges, has: Has::Everything, max_requests })
     }
 
     #[test]
     fn the_pause_doubles_with_each_failure_up_to_the_ceiling() {
         let settings = Settings { max_failures: u32::MAX, ..Settings::default() };
-        let mut party = origin(1);
+        let mut state = origin(1);
         let mut pauses = Vec::new();
         for _ in 0..80 {
-            assert!(party.fail(Duration::ZERO, Duration::ZERO, &settings));
-            pauses.push(party.resting_until.unwrap_or_default().as_millis());
+            assert!(state.fail(Duration::ZERO, Duration::ZERO, &settings));
+            pauses.push(state.resting_until.unwrap_or_default().as_millis());
         }
         assert_eq!(pauses[..5], [0, 500, 1_000, 2_000, 4_000]);
         assert_eq!(pauses[79], 60_000);
@@ -252,20 +252,20 @@ mod tests {
     #[test]
     fn a_longer_retry_after_is_honoured_and_a_useful_byte_forgives() {
         let settings = Settings::default();
-        let mut party = origin(1);
-        party.fail(Duration::ZERO, Duration::from_secs(600), &settings);
-        assert!(!party.is_ready(Duration::from_secs(599)));
-        assert!(party.is_ready(Duration::from_secs(600)));
-        party.credit(1);
-        party.fail(Duration::ZERO, Duration::ZERO, &settings);
-        assert_eq!(party.resting_until, None);
+        let mut state = origin(1);
+        state.fail(Duration::ZERO, Duration::from_secs(600), &settings);
+        assert!(!state.is_ready(Duration::from_secs(599)));
+        assert!(state.is_ready(Duration::from_secs(600)));
+        state.credit(1);
+        state.fail(Duration::ZERO, Duration::ZERO, &settings);
+        assert_eq!(state.resting_until, None);
     }
 
     #[test]
     fn a_source_fails_for_good_at_the_limit() {
         let settings = Settings { max_failures: 3, ..Settings::default() };
-        let mut party = origin(1);
-        let verdicts = [(); 3].map(|()| party.fail(Duration::ZERO, Duration::ZERO, &settings));
+        let mut state = origin(1);
+        let verdicts = [(); 3].map(|()| state.fail(Duration::ZERO, Duration::ZERO, &settings));
         assert_eq!(verdicts, [true, true, false]);
     }
 

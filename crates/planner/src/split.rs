@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use dray_ranges::ByteRange;
+use dray_ranges::{ByteRange, RangeSet};
 
 use crate::rate::time_for;
 use crate::request::Request;
-use crate::source::Party;
+use crate::source::SourceState;
 use crate::{Command, Planner, Ranges, RequestId, SourceId, Time};
 
 /// Part of a running request that another source takes over.
@@ -22,8 +22,8 @@ impl Planner {
         if self.requests.len() >= self.settings.max_connections {
             return false;
         }
-        let mut thieves = self.ready(now).filter(|(_, party)| party.is_healthy(now));
-        let split = thieves.find_map(|(id, party)| self.best_split(now, id, party));
+        let mut thieves = self.ready(now).filter(|(_, state)| state.is_healthy(now));
+        let split = thieves.find_map(|(id, state)| self.best_split(now, id, state));
         drop(thieves);
         let Some(Split { from, to, bytes }) = split else { return false };
         self.shorten(from, bytes.start());
@@ -40,7 +40,7 @@ impl Planner {
     }
 
     /// What this source should take over from the request that has longest to run.
-    fn best_split(&self, now: Time, to: SourceId, thief: &Party) -> Option<Split> {
+    fn best_split(&self, now: Time, to: SourceId, thief: &SourceState) -> Option<Split> {
         if thief.about.ranges != Ranges::Yes {
             return None;
         }
@@ -53,20 +53,31 @@ impl Planner {
         candidates.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, split)| split)
     }
 
-    /// The longest stretch behind the point where the request should be cut that the thief has.
-    fn takeable(&self, now: Time, to: SourceId, thief: &Party, request: &Request) -> Option<ByteRange> {
+    /// The longest stretch of missing bytes behind the point where the request should be cut that the thief has.
+    fn takeable(&self, now: Time, to: SourceId, thief: &SourceState, request: &Request) -> Option<ByteRange> {
         let left = request.known_left().filter(|left| left.len() >= self.settings.min_split)?;
         let victim = self.sources.get(&request.source)?;
         let cut = self.cut(now, to, thief, request.source, victim, left)?;
         let tail = ByteRange::new(cut, left.end())?;
-        let stretch = thief
-            .about
-            .has
-            .within(tail)
-            .reduce(|best, next| if next.len() > best.len() { next } else { best })?;
-        // What is behind the stretch goes back to whoever can start there.
-        let rest_is_served = stretch.end() == left.end() || victim.about.ranges == Ranges::Yes;
+        let free = self.only_from(request, tail);
+        let stretches = free.iter().flat_map(|range| thief.about.has.within(range));
+        let stretch = stretches.reduce(|best, next| if next.len() > best.len() { next } else { best })?;
+        // What is not taken goes back to whoever can start in the middle.
+        let rest_is_served = victim.about.ranges == Ranges::Yes || free.as_slice() == [stretch];
         (rest_is_served && stretch.len() >= self.settings.min_split / 2).then_some(stretch)
+    }
+
+    /// The bytes of `tail` that are missing and that no request but this one will bring. For most requests that is
+    /// all of it; one that started at the first byte for want of ranges passes over much that it does not bring.
+    fn only_from(&self, request: &Request, tail: ByteRange) -> RangeSet {
+        let is_other = |other: &&Request| !std::ptr::eq(*other, request) && !self.repeats(other);
+        let claimed: RangeSet = self.requests.values().filter(is_other).filter_map(Request::left).collect();
+        self.missing.iter_within(tail).flat_map(|range| claimed.iter_gaps(range)).collect()
+    }
+
+    /// Whether a request brings what others bring as well, because its source can only start at the first byte.
+    fn repeats(&self, request: &Request) -> bool {
+        self.sources.get(&request.source).is_some_and(|state| state.about.ranges == Ranges::No)
     }
 
     /// Where to cut a request so that both parts end together; as early as possible if the thief costs less. `None`
@@ -75,9 +86,9 @@ impl Planner {
         &self,
         now: Time,
         to: SourceId,
-        thief: &Party,
+        thief: &SourceState,
         from: SourceId,
-        victim: &Party,
+        victim: &SourceState,
         left: ByteRange,
     ) -> Option<u64> {
         let cheaper = thief.about.kind < victim.about.kind;
@@ -105,7 +116,7 @@ impl Planner {
     fn time_left(&self, request: &Request) -> Option<Duration> {
         let left = request.known_left()?;
         let own = self.sources.get(&request.source)?.rate_of_one();
-        let usual = || self.sources.values().filter_map(Party::rate_of_one).max();
+        let usual = || self.sources.values().filter_map(SourceState::rate_of_one).max();
         Some(time_for(left.len(), own.or_else(usual).unwrap_or(1)))
     }
 }
