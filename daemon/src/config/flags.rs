@@ -8,7 +8,7 @@ use super::values::{LogFilter, LogFormat, MetricsAt};
 ///
 /// Every flag has an environment variable and a place in the configuration file; a flag beats the variable, the
 /// variable beats the file.
-#[derive(Debug, Default, clap::Parser)]
+#[derive(Debug, Clone, Default, clap::Parser)]
 #[command(name = "drayd", version, max_term_width = 100)]
 pub(crate) struct Flags {
     /// Configuration file [variable: DRAY_CONFIG]

@@ -1,7 +1,6 @@
 //! One daemon per state directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use super::RecordsError;
@@ -14,28 +13,12 @@ impl InstanceLock {
     pub(crate) fn take(state_dir: &Path) -> Result<InstanceLock, RecordsError> {
         let failed = |cause| RecordsError::Directory { path: state_dir.to_owned(), cause };
         let path = state_dir.join("drayd.lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // The number only serves the sentence; without it the sentence is still true.
-                let _ = file.take(20).read_to_string(&mut text);
-                let pid = text.trim().parse().ok();
-                return Err(RecordsError::Busy { path: state_dir.to_owned(), pid });
-            }
-            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            Ok(()) => Ok(InstanceLock(file)),
+            Err(TryLockError::WouldBlock) => Err(RecordsError::Busy { path: state_dir.to_owned() }),
+            Err(TryLockError::Error(cause)) => Err(failed(cause)),
         }
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(InstanceLock(file))
     }
 }
 
@@ -44,14 +27,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_daemon_on_the_same_state_directory_is_told_who_has_it() {
+    fn a_second_daemon_on_the_same_state_directory_is_told_so() {
         let folder = tempfile::tempdir().unwrap();
         let first = InstanceLock::take(folder.path()).unwrap();
         let error = InstanceLock::take(folder.path()).err().unwrap().to_string();
         let expected = format!(
-            "another drayd (process {}) already uses the state directory {}; stop it, or choose another with \
-             --state-dir",
-            std::process::id(),
+            "another drayd already uses the state directory {}; stop it, or choose another with --state-dir",
             folder.path().display()
         );
         assert_eq!(error, expected);

@@ -19,7 +19,7 @@ mod writer;
 use std::path::PathBuf;
 
 pub(crate) use lock::InstanceLock;
-pub(crate) use open::{Loaded, open};
+pub(crate) use open::open;
 pub(crate) use rows::{FileKey, JobKey, RawJob, decode, encode};
 pub(crate) use writer::{Change, NotDurable, Records, Writer};
 
@@ -30,8 +30,8 @@ pub(crate) enum RecordsError {
     #[error("cannot use the state directory {}: {cause}", path.display())]
     Directory { path: PathBuf, cause: std::io::Error },
     /// Another daemon works there.
-    #[error("another drayd{} already uses the state directory {}; stop it, or choose another with --state-dir", .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display())]
-    Busy { path: PathBuf, pid: Option<u32> },
+    #[error("another drayd already uses the state directory {}; stop it, or choose another with --state-dir", path.display())]
+    Busy { path: PathBuf },
     /// The file is there and cannot be read or written, which setting it aside would not cure.
     #[error("cannot open the job records {}: {cause}", path.display())]
     Open { path: PathBuf, cause: String },

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError};
 
-use super::rows::{ABOUT, CHECKPOINTS, FILES, FORMAT, FORMAT_KEY, FileKey, JOBS, RawFile, RawJob, SET_ASIDE};
+use super::rows::{
+    ABOUT, CHECKPOINTS, FILES, FORMAT, FORMAT_KEY, FileKey, INTENTS, JOBS, RawFile, RawJob, SET_ASIDE,
+};
 use super::{Records, RecordsError, Writer};
 
 /// redb's page cache. The records are read once, at the start; afterwards only the top of the trees is used.
@@ -74,6 +76,10 @@ fn database(path: &Path) -> Result<Database, DatabaseError> {
 
 /// Opens and reads; damage that makes redb panic counts as damage.
 fn guarded(path: &Path) -> Result<(Database, Vec<RawJob>), Unusable> {
+    // redb takes an empty file for a new one, but we never leave one behind that held records.
+    if std::fs::metadata(path).is_ok_and(|about| about.len() == 0) {
+        return Err(Unusable::Damaged("the file is empty".to_owned()));
+    }
     let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<_, redb::Error> {
         let database = database(path)?;
         let jobs = match read(&database)? {
@@ -113,7 +119,7 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
         match format {
             None => {
                 about.insert(FORMAT_KEY, FORMAT)?;
-                for table in [JOBS, FILES, CHECKPOINTS, SET_ASIDE] {
+                for table in [JOBS, FILES, CHECKPOINTS, INTENTS, SET_ASIDE] {
                     transaction.open_table(table)?;
                 }
             }
@@ -128,6 +134,7 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
 
     let transaction = database.begin_read()?;
     let mut checkpoints = transaction.open_table(CHECKPOINTS)?.iter()?.peekable_rows()?;
+    let mut intents = transaction.open_table(INTENTS)?.iter()?.peekable_rows()?;
     let mut files = transaction.open_table(FILES)?.iter()?.peekable_rows()?;
     let mut jobs = Vec::new();
     for row in transaction.open_table(JOBS)?.iter()? {
@@ -135,8 +142,8 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
         let Ok(key) = key.value().try_into() else { continue };
         let mut job = RawJob { key, job: value.value().to_vec(), files: Vec::new() };
         while let Some((file, value)) = files.next_of(&job.key) {
-            let checkpoint = checkpoints.take(file);
-            job.files.push(RawFile { index: file.index, file: value, checkpoint });
+            let (checkpoint, intent) = (checkpoints.take(file), intents.take(file));
+            job.files.push(RawFile { index: file.index, file: value, checkpoint, intent });
         }
         jobs.push(job);
     }

@@ -89,7 +89,7 @@ fn a_thousand_changes_share_a_few_transactions() {
 
 #[test]
 fn a_file_of_garbage_is_set_aside_and_the_queue_starts_empty() {
-    for garbage in [vec![b'x'; 100_000], vec![0; 10], b"redb".to_vec()] {
+    for garbage in [vec![b'x'; 100_000], vec![0; 10], vec![0; 100_000], b"redb".to_vec(), Vec::new()] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("jobs.redb"), &garbage).unwrap();
         let loaded = open(folder.path()).unwrap();
@@ -177,7 +177,7 @@ fn a_row_that_was_set_aside_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path());
     let (jobs, records, writer) = start(folder.path());
-    records.set_aside_job([3; 16], jobs[3].job.clone());
+    records.set_aside(&jobs[3]);
     writer.close();
     let (jobs, ..) = start(folder.path());
     assert_eq!(jobs.len(), 39);

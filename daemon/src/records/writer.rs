@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use redb::{Database, DatabaseError};
 
-use super::rows::{CHECKPOINTS, FILES, FileKey, JOBS, JobKey, SET_ASIDE};
+use super::rows::{CHECKPOINTS, FILES, FileKey, INTENTS, JOBS, JobKey, RawJob, SET_ASIDE};
 
 /// Least time between two transactions that only carry checkpoints. With the engine's own interval it stays below
 /// the second of progress that a crash may cost.
@@ -44,13 +44,14 @@ enum Row {
     Job(JobKey),
     File(FileKey),
     Checkpoint(FileKey),
+    Intent(FileKey),
 }
 
 impl Row {
     fn job(&self) -> &JobKey {
         match self {
             Row::Job(job) => job,
-            Row::File(file) | Row::Checkpoint(file) => &file.job,
+            Row::File(file) | Row::Checkpoint(file) | Row::Intent(file) => &file.job,
         }
     }
 }
@@ -69,6 +70,11 @@ impl Change {
     /// The file has no checkpoint any more.
     pub(crate) fn no_checkpoint(&mut self, key: FileKey) {
         self.rows.push((Row::Checkpoint(key), None));
+    }
+
+    /// The file is about to be renamed, and this is how it will be known again.
+    pub(crate) fn intent(&mut self, key: FileKey, value: Vec<u8>) {
+        self.rows.push((Row::Intent(key), Some(value)));
     }
 
     /// The job and everything that belongs to it is gone.
@@ -187,11 +193,16 @@ impl Records {
         }
     }
 
-    /// Moves a row that does not read out of the way, where a person can find it.
-    pub(crate) fn set_aside_job(&self, key: JobKey, value: Vec<u8>) {
+    /// Moves the rows of a job that does not read out of the way, where a person can find them.
+    pub(crate) fn set_aside(&self, job: &RawJob) {
+        let mut rows = vec![([b"job ", &job.key[..]].concat(), job.job.clone())];
+        for file in &job.files {
+            let key = FileKey { job: job.key, index: file.index }.to_bytes();
+            rows.push(([b"file ", &key[..]].concat(), file.file.clone()));
+        }
+        self.shared.lock().set_aside.extend(rows);
         let mut change = Change::default();
-        change.forget(key);
-        self.shared.lock().set_aside.push(([b"job ", &key[..]].concat(), value));
+        change.forget(job.key);
         self.submit(change);
     }
 }
@@ -304,19 +315,15 @@ fn apply(database: &Database, batch: &Pending) -> Result<(), redb::Error> {
         let mut jobs = transaction.open_table(JOBS)?;
         let mut files = transaction.open_table(FILES)?;
         let mut checkpoints = transaction.open_table(CHECKPOINTS)?;
+        let mut intents = transaction.open_table(INTENTS)?;
         for (row, value) in &batch.rows {
-            let file_key;
             let (table, key) = match row {
-                Row::Job(job) => (&mut jobs, &job[..]),
-                Row::File(file) => {
-                    file_key = file.to_bytes();
-                    (&mut files, &file_key[..])
-                }
-                Row::Checkpoint(file) => {
-                    file_key = file.to_bytes();
-                    (&mut checkpoints, &file_key[..])
-                }
+                Row::Job(job) => (&mut jobs, job.to_vec()),
+                Row::File(file) => (&mut files, file.to_bytes().to_vec()),
+                Row::Checkpoint(file) => (&mut checkpoints, file.to_bytes().to_vec()),
+                Row::Intent(file) => (&mut intents, file.to_bytes().to_vec()),
             };
+            let key = key.as_slice();
             match value {
                 Some(value) => drop(table.insert(key, value.as_slice())?),
                 None => drop(table.remove(key)?),
@@ -326,8 +333,9 @@ fn apply(database: &Database, batch: &Pending) -> Result<(), redb::Error> {
             let first = FileKey { job: *job, index: 0 }.to_bytes();
             let last = FileKey { job: *job, index: u32::MAX }.to_bytes();
             jobs.remove(&job[..])?;
-            files.retain_in(&first[..]..=&last[..], |_, _| false)?;
-            checkpoints.retain_in(&first[..]..=&last[..], |_, _| false)?;
+            for table in [&mut files, &mut checkpoints, &mut intents] {
+                table.retain_in(&first[..]..=&last[..], |_, _| false)?;
+            }
         }
         if !batch.set_aside.is_empty() {
             let mut set_aside = transaction.open_table(SET_ASIDE)?;

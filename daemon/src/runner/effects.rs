@@ -1,0 +1,122 @@
+//! What the queue answers with, carried out.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use dray_engine::{FileTask, Retries};
+use dray_jobs::{Code, Effect, FileIndex, JobId, JobState, Notice, RunId};
+
+use super::actor::Actor;
+use super::errand::Work;
+use super::message::Reply;
+use super::meter::Transfer;
+use super::place::ToPlace;
+use super::temp_path;
+use crate::events::Happening;
+
+impl Actor {
+    /// Carries out what follows from one call or event. The reply waits for what the call asked of the disk.
+    pub(super) fn perform(&mut self, job: JobId, effects: Vec<Effect>, reply: Option<(Reply, Code)>) {
+        let mut work = Work::default();
+        for effect in effects {
+            match effect {
+                Effect::Persist => self.turn.persist(job),
+                Effect::PersistFile(file) => self.turn.persist_file(job, file),
+                Effect::Stop(file) => {
+                    self.transfers.stop((job, file));
+                }
+                Effect::Start { file, run } => self.transfers.want((job, file), run),
+                // The engine takes no wishes yet; the bytes come in their own order.
+                Effect::Prefer { .. } => {}
+                Effect::DeleteTemp(file) => work.deletes.extend(self.to_delete(job, file)),
+                Effect::Rename(file) => work.renames.extend(self.to_place(job, file)),
+                Effect::State { from, to } => self.state_changed(job, from, to),
+                Effect::Notify(notice) => self.notify(job, notice),
+                Effect::Forget => work.forget = true,
+            }
+        }
+        if !work.is_empty() {
+            self.add_errand(job, work, reply);
+        } else if let Some((reply, code)) = reply {
+            self.reply(job, reply, code);
+        }
+    }
+
+    fn state_changed(&mut self, job: JobId, from: JobState, to: JobState) {
+        tracing::info!(%job, %from, %to, "state");
+        self.metrics.jobs.with_label_values(&[from.name()]).dec();
+        if !to.is_final() {
+            self.metrics.jobs.with_label_values(&[to.name()]).inc();
+        }
+        if let Some(error) = self.queue.job(job).and_then(|job| job.error().ok()) {
+            if matches!(to, JobState::Error | JobState::TransientError) {
+                let file = error.file.map(|file| file.0);
+                tracing::warn!(%job, file, code = %error.code, "{}", error.detail);
+                self.metrics.errors.with_label_values(&[error.code.name()]).inc();
+            }
+        }
+        self.tell(job, |job| Some(Happening::state_changed(job, from, to)));
+    }
+
+    fn notify(&mut self, job: JobId, notice: Notice) {
+        match notice {
+            Notice::JobTransferred => self.tell(job, |job| Some(Happening::job_transferred(job))),
+            Notice::JobError => self.tell(job, |job| Some(Happening::job_failed(job))),
+            // Watchers hear of files and changes whatever the flags, when they happen.
+            Notice::FileTransferred(_) | Notice::JobModification => {}
+        }
+    }
+
+    fn to_delete(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
+        self.checkpoints.remove(&(job, file));
+        self.turn.change.no_checkpoint(Transfer { job, file, run: RunId(0) }.key());
+        let path = temp_path(job, file, self.queue.job(job)?.file(file).ok()?.local());
+        Some((file, path))
+    }
+
+    fn to_place(&self, job: JobId, index: FileIndex) -> Option<ToPlace> {
+        let file = self.queue.job(job)?.file(index).ok()?;
+        let modified = file.learned().last_modified.as_deref().and_then(http_time);
+        Some(ToPlace {
+            index,
+            temp: temp_path(job, index, file.local()),
+            destination: PathBuf::from(file.local().as_str()),
+            modified,
+            intended: self.intents.get(&(job, index)).copied(),
+        })
+    }
+
+    /// Starts every transfer that has a place and a free file.
+    pub(super) fn start_transfers(&mut self) {
+        while let Some(((job, file), run)) = self.transfers.next_start() {
+            let Some(task) = self.task(job, file, run) else { continue };
+            let before = self.queue.job(job).and_then(|job| job.file(file).ok());
+            let before = before.map(|file| (file.progress().bytes_transferred, file.sources()));
+            self.transfers.launch(Transfer { job, file, run }, before.unwrap_or_default(), task);
+        }
+    }
+
+    /// What the engine is to fetch; `None` when the start is no longer wanted.
+    fn task(&self, id: JobId, index: FileIndex, run: RunId) -> Option<FileTask> {
+        let file = self.queue.job(id)?.file(index).ok()?;
+        if !file.is_running() || file.run() != run {
+            return None;
+        }
+        Some(FileTask {
+            url: file.remote().url(),
+            // Checked when the file was added.
+            digest: file.digest().and_then(|digest| digest.parse().ok()),
+            layout: file.layout().clone(),
+            temp: temp_path(id, index, file.local()),
+            resume: self.checkpoints.get(&(id, index)).cloned(),
+            headers: Vec::new(),
+            retries: Retries::default(),
+            use_cache: true,
+        })
+    }
+}
+
+/// `Last-Modified` as a time.
+fn http_time(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
+}

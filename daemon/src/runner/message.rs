@@ -1,0 +1,50 @@
+//! What reaches the runner: calls of clients, and news of its own transfers and errands.
+
+use dray_jobs::{Call, Caller, Code, Failure, JobId, JobState, NewJob};
+use tokio::sync::oneshot;
+
+use super::actor::Actor;
+use super::errand::{Done, ErrandId};
+use super::meter::Transfer;
+use super::transfers::Ending;
+
+/// News from the runner's own helpers. Each helper has at most one of each kind under way.
+pub(crate) enum Message {
+    /// A meter has something that cannot wait.
+    Wake(Transfer),
+    /// A transfer has let go of its file; `None` when it died of a bug.
+    Ended(Transfer, Option<Box<Ending>>),
+    /// What these errands follow from is on disk.
+    Durable(Vec<ErrandId>),
+    /// An errand is over.
+    Ran(ErrandId, Done),
+}
+
+/// What is asked of the runner.
+pub(crate) enum Ask {
+    Create {
+        caller: Caller,
+        new: NewJob,
+        reply: Reply,
+    },
+    Call {
+        caller: Caller,
+        job: JobId,
+        call: Call,
+        reply: Reply,
+    },
+    /// Looks, and changes nothing.
+    Look(Box<dyn FnOnce(&mut Actor) + Send>),
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Failure>>;
+
+/// What a call that changed something answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) job: JobId,
+    pub(crate) code: Code,
+    pub(crate) state: JobState,
+    pub(crate) files_total: u32,
+    pub(crate) files_completed: u32,
+}

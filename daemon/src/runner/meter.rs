@@ -1,0 +1,180 @@
+//! What a running transfer tells: gathered where the bytes move, taken by the runner when it has time.
+//!
+//! A transfer reports every chunk; the runner looks twice a second. So the meter adds up, and wakes the runner only
+//! for what cannot wait: that a source answered, or that the file starts over.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dray_engine::{Checkpoint, Event, Watch};
+use dray_jobs::{BySource, FileIndex, JobId, Learned, RunId};
+
+use crate::records::{FileKey, Records};
+
+/// Which transfer: a file, and which start of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Transfer {
+    pub(crate) job: JobId,
+    pub(crate) file: FileIndex,
+    pub(crate) run: RunId,
+}
+
+impl Transfer {
+    pub(crate) fn key(&self) -> FileKey {
+        FileKey { job: *self.job.0.as_bytes(), index: self.file.0 }
+    }
+}
+
+/// The meter of one transfer.
+pub(crate) struct Meter {
+    transfer: Transfer,
+    records: Records,
+    /// Tells the runner to call [`Meter::take`].
+    wake: Box<dyn Fn(Transfer) + Send + Sync>,
+    noted: Mutex<Noted>,
+}
+
+struct Noted {
+    /// Where the bytes came from that earlier runs left in the temporary file.
+    before: BySource,
+    /// How much of the file was there when this run began to move bytes.
+    resumed: u64,
+    /// Bytes of this run.
+    received: u64,
+    connected: bool,
+    learned: Option<Learned>,
+    moved: bool,
+    woken: bool,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// What a meter shows, since it was last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// A source answers, for the first time.
+    pub(crate) connected: bool,
+    pub(crate) learned: Option<Learned>,
+    /// Bytes that are there now, and where they came from; `None` when nothing moved.
+    pub(crate) progress: Option<(u64, BySource)>,
+}
+
+impl Meter {
+    /// A meter of a transfer that goes on from `transferred` bytes, which came from `before`.
+    pub(crate) fn new(
+        transfer: Transfer,
+        (transferred, before): (u64, BySource),
+        records: Records,
+        wake: impl Fn(Transfer) + Send + Sync + 'static,
+    ) -> Arc<Meter> {
+        Arc::new(Meter {
+            transfer,
+            records,
+            wake: Box::new(wake),
+            noted: Mutex::new(Noted {
+                before,
+                resumed: transferred,
+                received: 0,
+                connected: false,
+                learned: None,
+                moved: false,
+                woken: false,
+                checkpoint: None,
+            }),
+        })
+    }
+
+    /// Reads and resets.
+    pub(crate) fn take(&self) -> Reading {
+        let mut noted = self.lock();
+        noted.woken = false;
+        Reading {
+            connected: std::mem::take(&mut noted.connected),
+            learned: noted.learned.take(),
+            progress: std::mem::take(&mut noted.moved).then(|| noted.progress()),
+        }
+    }
+
+    /// Where the transfer stood when it last said so.
+    pub(crate) fn checkpoint_kept(&self) -> Option<Checkpoint> {
+        self.lock().checkpoint.clone()
+    }
+
+    /// Where the first `resumed` bytes came from, as the records know it.
+    pub(crate) fn before(&self, resumed: u64) -> BySource {
+        of_first(self.lock().before, resumed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
+        // Every statement under this lock leaves whole numbers behind.
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, urgent: bool, note: impl FnOnce(&mut Noted)) {
+        let wake = {
+            let mut noted = self.lock();
+            note(&mut noted);
+            urgent && !std::mem::replace(&mut noted.woken, true)
+        };
+        if wake {
+            (self.wake)(self.transfer);
+        }
+    }
+}
+
+impl Noted {
+    /// While bytes move they count as the origin's; the result of the transfer says it exactly.
+    fn progress(&self) -> (u64, BySource) {
+        let before = of_first(self.before, self.resumed);
+        let sources = before.plus(BySource { origin: self.received, ..BySource::default() });
+        (self.resumed.saturating_add(self.received), sources)
+    }
+}
+
+/// What remains of `sources` when only `bytes` of them are still there: the origin's share gives way, or fills up.
+pub(crate) fn of_first(sources: BySource, bytes: u64) -> BySource {
+    let others = sources.peer.saturating_add(sources.cache_host).saturating_add(sources.local_cache);
+    match bytes.checked_sub(others) {
+        Some(origin) => BySource { origin, ..sources },
+        None => BySource { origin: bytes, ..BySource::default() },
+    }
+}
+
+impl Watch for Meter {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Connecting | Event::Verifying => {}
+            Event::Known { resumed, validators, .. } => self.note(true, |noted| {
+                noted.connected = true;
+                noted.moved = true;
+                noted.resumed = resumed;
+                noted.received = 0;
+                noted.learned = Some(Learned {
+                    size: validators.size,
+                    etag: validators.etag,
+                    last_modified: validators.last_modified,
+                    ..Learned::default()
+                });
+            }),
+            Event::Received { bytes } => self.note(false, |noted| {
+                noted.received += bytes;
+                noted.moved = true;
+            }),
+            Event::Restarted { why } => {
+                tracing::warn!(why, "the file starts over");
+                self.note(true, |noted| {
+                    noted.resumed = 0;
+                    noted.received = 0;
+                    noted.moved = true;
+                });
+            }
+            Event::Retrying { error, pause } => {
+                tracing::info!(%error, pause_ms = pause.as_millis(), "trying again");
+            }
+        }
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
+        self.records.checkpoint(self.transfer.key(), checkpoint.to_bytes());
+        self.lock().checkpoint = Some(checkpoint.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! Which files move bytes now, which wait for a place, and which wait for their last transfer to let go.
+//!
+//! A file has at most one transfer, one piece of disk work or neither. Whatever is asked of it meanwhile waits here,
+//! so that no two hands are ever on one temporary file.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use dray_engine::{Checkpoint, FetchError, Fetched, FileTask};
+use dray_jobs::{BySource, FileIndex, JobId, RunId};
+use futures_util::FutureExt;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::fetcher::Fetcher;
+use super::message::Message;
+use super::meter::{Meter, Transfer};
+use crate::records::Records;
+
+/// A file of a job.
+pub(crate) type FileId = (JobId, FileIndex);
+
+struct Running {
+    transfer: Transfer,
+    meter: Arc<Meter>,
+    stop: CancellationToken,
+}
+
+/// The transfers of all jobs.
+pub(crate) struct Transfers {
+    fetcher: Arc<dyn Fetcher>,
+    records: Records,
+    outbox: UnboundedSender<Message>,
+    /// Transfers at a time.
+    most: usize,
+    running: BTreeMap<FileId, Running>,
+    /// To be started, in this order, when there is a place and the file is free.
+    waiting: VecDeque<(FileId, RunId)>,
+    /// Files that disk work is done on.
+    held: BTreeSet<FileId>,
+}
+
+/// What a transfer ended with.
+pub(crate) type Ending = Result<Fetched, FetchError>;
+
+impl Transfers {
+    pub(crate) fn new(
+        fetcher: Arc<dyn Fetcher>,
+        records: Records,
+        outbox: UnboundedSender<Message>,
+        most: usize,
+    ) -> Transfers {
+        Transfers {
+            fetcher,
+            records,
+            outbox,
+            most,
+            running: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            held: BTreeSet::new(),
+        }
+    }
+
+    /// Asks for a start; [`Transfers::next_start`] gives it back when it may happen.
+    pub(crate) fn want(&mut self, file: FileId, run: RunId) {
+        self.forget_start(file);
+        self.waiting.push_back((file, run));
+    }
+
+    /// The next start that may happen now.
+    pub(crate) fn next_start(&mut self) -> Option<(FileId, RunId)> {
+        if self.running.len() >= self.most {
+            return None;
+        }
+        let free = |file: &FileId| !self.running.contains_key(file) && !self.held.contains(file);
+        let place = self.waiting.iter().position(|(file, _)| free(file))?;
+        self.waiting.remove(place)
+    }
+
+    /// Starts a transfer that goes on from `before`.
+    pub(crate) fn launch(&mut self, transfer: Transfer, before: (u64, BySource), task: FileTask) {
+        let stop = CancellationToken::new();
+        let wake = {
+            let outbox = self.outbox.clone();
+            move |transfer| drop(outbox.send(Message::Wake(transfer)))
+        };
+        let meter = Meter::new(transfer, before, self.records.clone(), wake);
+        let span = tracing::info_span!("file", job = %transfer.job, file = transfer.file.0);
+        let fetch = self.fetcher.clone().fetch(task, meter.clone(), stop.clone());
+        let outbox = self.outbox.clone();
+        tokio::spawn(
+            async move {
+                // A bug in one transfer is the end of that transfer, not of the daemon.
+                let ending = AssertUnwindSafe(fetch).catch_unwind().await;
+                drop(outbox.send(Message::Ended(transfer, ending.ok().map(Box::new))));
+            }
+            .instrument(span),
+        );
+        self.running.insert((transfer.job, transfer.file), Running { transfer, meter, stop });
+    }
+
+    /// Stops a transfer, or its start. Whether the file is still in its hands.
+    pub(crate) fn stop(&mut self, file: FileId) -> bool {
+        self.forget_start(file);
+        match self.running.get(&file) {
+            Some(running) => {
+                running.stop.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Stops everything.
+    pub(crate) fn stop_all(&mut self) {
+        self.waiting.clear();
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+    }
+
+    /// The transfer has let go of its file.
+    pub(crate) fn ended(&mut self, transfer: Transfer) -> Option<Arc<Meter>> {
+        let file = (transfer.job, transfer.file);
+        let running = self.running.get(&file).filter(|running| running.transfer == transfer)?;
+        let meter = running.meter.clone();
+        self.running.remove(&file);
+        Some(meter)
+    }
+
+    /// Whether a transfer has its hands on any file of the job.
+    pub(crate) fn is_any_running(&self, job: JobId) -> bool {
+        let files = (job, FileIndex(0))..=(job, FileIndex(u32::MAX));
+        self.running.range(files).next().is_some()
+    }
+
+    /// Whether a transfer has its hands on the file.
+    pub(crate) fn is_running(&self, file: FileId) -> bool {
+        self.running.contains_key(&file)
+    }
+
+    /// How many transfers move bytes.
+    pub(crate) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Disk work is to be done on these files and no others; no transfer of them starts meanwhile.
+    pub(crate) fn hold(&mut self, files: BTreeSet<FileId>) {
+        self.held = files;
+    }
+
+    /// The meter of a transfer, if it still runs.
+    pub(crate) fn meter(&self, transfer: Transfer) -> Option<Arc<Meter>> {
+        let running = self.running.get(&(transfer.job, transfer.file))?;
+        (running.transfer == transfer).then(|| running.meter.clone())
+    }
+
+    /// Where a running transfer stood when it last said so.
+    pub(crate) fn latest_checkpoint(&self, file: FileId) -> Option<Checkpoint> {
+        self.running.get(&file)?.meter.checkpoint_kept()
+    }
+
+    /// Every transfer with its meter.
+    pub(crate) fn meters(&self) -> Vec<(Transfer, Arc<Meter>)> {
+        self.running.values().map(|running| (running.transfer, running.meter.clone())).collect()
+    }
+
+    fn forget_start(&mut self, file: FileId) {
+        self.waiting.retain(|(waiting, _)| *waiting != file);
+    }
+}

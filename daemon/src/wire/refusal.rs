@@ -1,0 +1,39 @@
+//! A call that failed, as it travels: the code, its name, and one sentence.
+
+use dray_api::v1::{ErrorContext, ErrorDetail, JobError};
+use dray_jobs::{Code, Context, Failure, File, Job};
+use tonic::Status;
+
+/// The status that carries a failure.
+pub(crate) fn status(failure: &Failure) -> Status {
+    detail(failure.code, Context::None, &failure.sentence).into_status()
+}
+
+fn detail(code: Code, context: Context, sentence: &str) -> ErrorDetail {
+    let context = ErrorContext::from_bits(context.value()).unwrap_or(ErrorContext::Unknown);
+    ErrorDetail::new(code.name(), code.value(), sentence).with_context(context)
+}
+
+/// The error of a job that has one.
+pub(crate) fn job_error(job: &Job) -> Option<JobError> {
+    let error = job.error().ok()?;
+    let file = error.file.and_then(|index| job.file(index).ok());
+    Some(JobError {
+        detail: Some(detail(error.code, error.context, &error.detail)),
+        file_index: error.file.map(|index| index.0),
+        remote_url: file.map(shown_url).unwrap_or_default(),
+        local_path: file.map(|file| file.local().as_str().to_owned()).unwrap_or_default(),
+        protocol: file.map(|file| file.remote().protocol().to_owned()).unwrap_or_default(),
+    })
+}
+
+/// A file's URL without what may be secret: the query, and the user with the password.
+fn shown_url(file: &File) -> String {
+    let mut url = file.remote().url();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both fail only for URLs that have no host, and so no password.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.into()
+}

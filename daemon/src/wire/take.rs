@@ -1,0 +1,181 @@
+//! What a client sends, as the types of the job machine. Text becomes a type here or is refused here.
+
+use std::path::Path;
+
+use dray_api::v1;
+use dray_content::Digest;
+use dray_jobs::{
+    Code, Failure, JobId, JobType, LocalName, NewFile, PathRules, Priority, RemoteName, Setting,
+};
+use dray_ranges::RangeSpec;
+
+/// Files in one call.
+pub(crate) const MAX_FILES_PER_CALL: usize = 1000;
+
+/// How local names look on this machine.
+pub(crate) const PATHS: PathRules = if cfg!(windows) { PathRules::Windows } else { PathRules::Unix };
+
+pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
+    // What is no id is the id of no job.
+    text.parse().map_err(|_| Code::BG_E_NOT_FOUND.into())
+}
+
+/// The type of a new job; not given is a download.
+pub(crate) fn job_type(value: i32) -> Result<JobType, Failure> {
+    let unknown = || Failure::new(Code::E_NOTIMPL, format!("There is no job type {value}."));
+    match v1::JobType::try_from(value).map_err(|_| unknown())?.bits() {
+        None => Ok(JobType::Download),
+        Some(bits) => JobType::from_value(bits),
+    }
+}
+
+/// The settings that are present.
+pub(crate) fn settings(properties: v1::JobProperties) -> Result<Vec<Setting>, Failure> {
+    let mut settings = Vec::new();
+    settings.extend(properties.display_name.map(Setting::DisplayName));
+    settings.extend(properties.description.map(Setting::Description));
+    if let Some(value) = properties.priority {
+        let unknown = || Failure::new(Code::E_NOTIMPL, format!("There is no priority {value}."));
+        let given = v1::JobPriority::try_from(value).map_err(|_| unknown())?;
+        if let Some(bits) = given.bits() {
+            settings.push(Setting::Priority(Priority::from_value(bits)?));
+        }
+    }
+    settings.extend(properties.minimum_retry_delay_s.map(Setting::MinimumRetryDelay));
+    settings.extend(properties.no_progress_timeout_s.map(Setting::NoProgressTimeout));
+    settings.extend(properties.maximum_download_time_s.map(Setting::MaximumDownloadTime));
+    Ok(settings)
+}
+
+/// The files of one AddFiles.
+pub(crate) fn new_files(files: Vec<v1::NewFile>) -> Result<Vec<NewFile>, Failure> {
+    if files.is_empty() {
+        return Err(Failure::new(Code::E_INVALIDARG, "No file is given; name at least one."));
+    }
+    if files.len() > MAX_FILES_PER_CALL {
+        let sentence = format!(
+            "{} files are given; add at most {MAX_FILES_PER_CALL} in one call, and the rest in another.",
+            files.len()
+        );
+        return Err(Failure::new(Code::E_INVALIDARG, sentence));
+    }
+    files.into_iter().map(new_file).collect()
+}
+
+fn new_file(file: v1::NewFile) -> Result<NewFile, Failure> {
+    let remote = RemoteName::parse(&file.remote_url)?;
+    let local = LocalName::parse(&file.local_path, PATHS)?;
+    let ranges: Vec<RangeSpec> =
+        file.ranges.iter().map(|range| RangeSpec { offset: range.offset, length: range.length }).collect();
+    let digest = match file.digest.as_str() {
+        "" => None,
+        text => {
+            let digest: Digest =
+                text.parse().map_err(|error| Failure::new(Code::E_INVALIDARG, format!("{error}")))?;
+            Some(digest.to_string())
+        }
+    };
+    Ok(NewFile { remote, local, ranges: (!ranges.is_empty()).then_some(ranges), digest })
+}
+
+/// Whether files can be made where these shall go: each directory exists and takes a file of this daemon.
+pub(crate) fn check_destinations(files: &[NewFile]) -> Result<(), Failure> {
+    let mut checked = std::collections::BTreeSet::new();
+    for file in files {
+        let path = Path::new(file.local.as_str());
+        if path.is_dir() {
+            let sentence = format!("{} is a directory; name the file in it.", path.display());
+            return Err(Failure::new(Code::ERROR_DIRECTORY, sentence));
+        }
+        let Some(directory) = path.parent() else { continue };
+        if checked.insert(directory.to_owned()) {
+            check_directory(directory, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_directory(directory: &Path, file: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => {
+            let sentence = format!("{} is not a directory.", directory.display());
+            return Err(Failure::new(Code::ERROR_DIRECTORY, sentence));
+        }
+        Err(error) => {
+            let code = match error.kind() {
+                std::io::ErrorKind::NotFound => Code::ERROR_PATH_NOT_FOUND,
+                kind => crate::runner::code_of(kind),
+            };
+            let sentence = format!("The directory {} cannot be used: {error}.", directory.display());
+            return Err(Failure::new(code, sentence));
+        }
+    }
+    // Rights, read-only file systems and quotas have too many rules to be foretold; a file that can be made says it all.
+    match dray_platform::open::create_temp_beside(file) {
+        Ok((probe, path)) => {
+            drop(probe);
+            // An empty file that stays is hidden, and the next one has another name.
+            let _ = std::fs::remove_file(path);
+            Ok(())
+        }
+        Err(error) => {
+            let sentence = format!("No file can be made in {}: {}.", directory.display(), error.io());
+            Err(Failure::new(crate::runner::code_of(error.kind()), sentence))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(url: &str, path: &str) -> v1::NewFile {
+        v1::NewFile { remote_url: url.into(), local_path: path.into(), ..v1::NewFile::default() }
+    }
+
+    fn refused(file: v1::NewFile) -> Code {
+        new_files(vec![file]).unwrap_err().code
+    }
+
+    #[test]
+    fn what_is_no_url_no_path_or_no_digest_is_refused_at_the_call() {
+        assert_eq!(refused(file("not a url", "/a")), Code::E_INVALIDARG);
+        assert_eq!(refused(file("ftp://host/a", "/a")), Code::E_INVALIDARG);
+        assert_eq!(refused(file("http://host/a", "relative")), Code::E_INVALIDARG);
+        assert_eq!(refused(file("http://host/a", "/a/../b")), Code::E_INVALIDARG);
+        let short = v1::NewFile { digest: "sha256:00".into(), ..file("http://host/a", "/a") };
+        assert_eq!(refused(short), Code::E_INVALIDARG);
+    }
+
+    #[test]
+    fn no_files_and_too_many_are_refused() {
+        assert!(new_files(Vec::new()).is_err());
+        let one = file("http://host/a", "/a");
+        assert!(new_files(vec![one.clone(); MAX_FILES_PER_CALL]).is_ok());
+        assert!(new_files(vec![one; MAX_FILES_PER_CALL + 1]).is_err());
+    }
+
+    #[test]
+    fn a_destination_must_be_a_file_in_a_directory_that_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &Path| {
+            let files = new_files(vec![file("http://host/a", path.to_str().unwrap())]).unwrap();
+            check_destinations(&files).map_err(|failure| failure.code)
+        };
+        assert_eq!(check(&folder.path().join("a")), Ok(()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+        assert_eq!(check(&folder.path().join("missing/a")), Err(Code::ERROR_PATH_NOT_FOUND));
+        assert_eq!(check(folder.path()), Err(Code::ERROR_DIRECTORY));
+        std::fs::write(folder.path().join("plain"), b"").unwrap();
+        assert_eq!(check(&folder.path().join("plain/a")), Err(Code::ERROR_DIRECTORY));
+    }
+
+    #[test]
+    fn an_enumeration_value_that_does_not_exist_is_not_implemented() {
+        assert_eq!(job_type(0), Ok(JobType::Download));
+        assert_eq!(job_type(77).unwrap_err().code, Code::E_NOTIMPL);
+        let properties = v1::JobProperties { priority: Some(77), ..v1::JobProperties::default() };
+        assert_eq!(settings(properties).unwrap_err().code, Code::E_NOTIMPL);
+    }
+}
