@@ -5,13 +5,14 @@ use std::time::Duration;
 use dray_planner::{CancelReason, Has, OPEN_END, Ranges, SourceKind, Wish};
 use dray_ranges::{ByteRange, RangeSet};
 
+use crate::scene::{Act, Scene};
 use crate::server::{Faults, Server};
-use crate::world::{Act, Outcome, Scene, World};
+use crate::world::{Outcome, World};
 
 const MIB: u64 = 1024 * 1024;
 
 fn range(start: u64, end: u64) -> ByteRange {
-    ByteRange::new(start, end).unwrap()
+    ByteRange::new(start, end).expect("a range of at least one byte")
 }
 
 fn run(scene: Scene) -> World {

@@ -13,7 +13,7 @@ const START: Time = Duration::ZERO;
 const RETRY: Failure = Failure::Retry { after: Duration::ZERO };
 
 fn range(start: u64, end: u64) -> ByteRange {
-    ByteRange::new(start, end).unwrap()
+    ByteRange::new(start, end).expect("a range of at least one byte")
 }
 
 fn set(ranges: &[(u64, u64)]) -> RangeSet {

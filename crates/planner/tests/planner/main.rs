@@ -5,6 +5,8 @@
 
 mod downloads;
 mod events;
+mod flow;
 mod properties;
+mod scene;
 mod server;
 mod world;

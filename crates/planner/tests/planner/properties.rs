@@ -7,8 +7,9 @@ use dray_planner::{Has, Ranges, Settings, SourceKind};
 use dray_ranges::{ByteRange, RangeSet};
 use proptest::prelude::*;
 
+use crate::scene::{Act, Scene};
 use crate::server::{Faults, Server};
-use crate::world::{Act, Outcome, Scene};
+use crate::world::Outcome;
 
 const KIB: u64 = 1024;
 const MAX_SIZE: u64 = 3_000 * KIB;

@@ -9,14 +9,14 @@ use dray_planner::{
 };
 use dray_ranges::{ByteRange, RangeSet};
 
+use crate::flow::{Fate, Flow};
+use crate::scene::{Act, Scene};
 use crate::server::Server;
 
 /// More events than any run of these tests has honestly.
 const MAX_EVENTS: u32 = 400_000;
 /// More commands than may follow one event.
 const MAX_BURST: u32 = 500;
-/// What a driver reads at once.
-const CHUNK: u64 = 64 * 1024;
 
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,39 +25,7 @@ pub(crate) enum Outcome {
     Stuck,
 }
 
-/// Something a person or a verifier does in the middle of it.
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Prefer(RangeSet),
-    /// What is there of this proves wrong.
-    Reject(ByteRange),
-}
-
-/// A request as the server sees it.
-#[derive(Debug)]
-struct Flow {
-    source: SourceId,
-    start: u64,
-    next: u64,
-    end: u64,
-    /// What comes at `due`.
-    chunk: u64,
-    due: Option<Time>,
-    answered: bool,
-    fate: Fate,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Well,
-    Retry { at: u64 },
-    Silent { at: u64 },
-    Early { at: u64 },
-    Gone,
-    TooMany,
-    NoRanges,
-}
-
+/// The world at one moment, and what happened so far.
 pub(crate) struct World {
     pub(crate) planner: Planner,
     pub(crate) now: Time,
@@ -81,41 +49,7 @@ pub(crate) struct World {
     chunk: u64,
 }
 
-/// What a world is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct Scene {
-    pub(crate) settings: Settings,
-    pub(crate) size: u64,
-    /// Whether the planner knows the size from the start.
-    pub(crate) size_is_known: bool,
-    /// Whether the first answer tells the size.
-    pub(crate) size_is_announced: bool,
-    /// `None` is everything.
-    pub(crate) wanted: Option<RangeSet>,
-    pub(crate) have: RangeSet,
-    pub(crate) servers: Vec<Server>,
-    pub(crate) acts: Vec<(Time, Act)>,
-    pub(crate) seed: u64,
-    pub(crate) chunk: u64,
-}
-
 impl Scene {
-    /// A whole file of known size from these servers, under the default settings.
-    pub(crate) fn new(size: u64, servers: impl IntoIterator<Item = Server>) -> Self {
-        Self {
-            settings: Settings::default(),
-            size,
-            size_is_known: true,
-            size_is_announced: true,
-            wanted: None,
-            have: RangeSet::new(),
-            servers: servers.into_iter().collect(),
-            acts: Vec::new(),
-            seed: 0,
-            chunk: CHUNK,
-        }
-    }
-
     pub(crate) fn build(self) -> World {
         let whole: RangeSet = ByteRange::new(0, self.size).into_iter().collect();
         let ranges = self.wanted.clone().map_or(WantedRanges::All, WantedRanges::Only);
@@ -272,10 +206,10 @@ impl World {
                 );
             }
         }
-        let fate = self.fate(source, wish, asked, running);
-        let (server, _) = &self.servers[&source];
+        let len = asked.map_or(0, ByteRange::len);
+        let fate = Fate::roll(&mut self.dice, server, wish.start, len, running);
         let chunk = server.chunk(self.chunk, running + 1);
-        let first = asked.map_or(0, |asked| asked.len().min(chunk));
+        let first = len.min(chunk);
         let due = Some(self.now + server.latency + server.time_for(first, running + 1));
         let flow =
             Flow { source, start: wish.start, next: wish.start, end, chunk, due, answered: false, fate };
@@ -284,36 +218,6 @@ impl World {
 
     fn size_is_known_to_planner(&self) -> bool {
         self.planner.size().is_some()
-    }
-
-    fn fate(&mut self, source: SourceId, wish: Wish, asked: Option<ByteRange>, running: usize) -> Fate {
-        let (server, _) = &self.servers[&source];
-        if !server.does_ranges && wish.start > 0 {
-            return Fate::NoRanges;
-        }
-        if running >= server.tolerates {
-            return Fate::TooMany;
-        }
-        let faults = server.faults;
-        let len = asked.map_or(0, ByteRange::len);
-        let at = wish.start + if len == 0 { 0 } else { self.dice.u64(0..len) };
-        let roll = self.dice.u8(0..100);
-        let mut below = 0;
-        let mut falls = |percent: u8| {
-            below += percent;
-            roll < below
-        };
-        if falls(faults.retry) {
-            Fate::Retry { at }
-        } else if falls(faults.silent) {
-            Fate::Silent { at }
-        } else if falls(faults.early) {
-            Fate::Early { at }
-        } else if falls(faults.gone) {
-            Fate::Gone
-        } else {
-            Fate::Well
-        }
     }
 
     /// The next thing a server does for a request.
