@@ -63,7 +63,7 @@ fn a_rename_that_fails_leaves_the_job_and_completed_tells_which_files_are_done()
     assert_eq!(rig.state(), JobState::Transferred);
     assert!(rig.job.files()[0].progress().completed);
     assert!(!rig.job.files()[1].progress().completed);
-    assert_eq!(rig.deleted(), []);
+    assert!(rig.deleted().is_empty());
 
     assert_eq!(rig.complete(), Ok(Code::S_OK), "complete again");
     assert_eq!(rig.state(), JobState::Acknowledged);
@@ -117,7 +117,7 @@ fn cancel_deletes_every_temporary_file_after_stopping_what_runs() {
 fn a_job_that_was_never_resumed_has_nothing_to_delete() {
     let mut rig = Rig::serial(3);
     rig.ok(Call::Cancel);
-    assert_eq!(rig.deleted(), []);
+    assert!(rig.deleted().is_empty());
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn more_files_at_once_start_at_once_and_fewer_let_the_running_ones_end() {
     assert!(!rig.effects.iter().any(|effect| matches!(effect, Effect::Stop(_))));
     rig.done(0);
     rig.done(1);
-    assert_eq!(rig.started(), []);
+    assert!(rig.started().is_empty());
     rig.done(2);
     assert_eq!(rig.started(), [3]);
 }
@@ -62,7 +62,7 @@ fn a_file_added_to_a_running_job_is_transferred_without_another_call() {
     let mut rig = Rig::serial(1);
     queue_and_select(&mut rig);
     rig.add(1);
-    assert_eq!(rig.started(), []);
+    assert!(rig.started().is_empty());
     rig.done(0);
     assert_eq!(rig.started(), [1]);
 }
@@ -73,7 +73,7 @@ fn one_after_the_other_a_bad_file_stops_the_rest() {
     queue_and_select(&mut rig);
     rig.fail(0, Code::http(404));
     assert_eq!(rig.state(), JobState::Error);
-    assert_eq!(rig.started(), []);
+    assert!(rig.started().is_empty());
     assert_eq!(rig.job.error().unwrap().file, Some(FileIndex(0)));
 }
 
@@ -100,7 +100,7 @@ fn a_transient_failure_holds_back_further_starts_until_its_retry() {
     let mut rig = Rig::at_once(4, 2);
     queue_and_select(&mut rig);
     rig.fail(0, Code::http(503));
-    assert_eq!(rig.started(), []);
+    assert!(rig.started().is_empty());
     assert!(rig.job.state().is_running(), "the other file goes on");
     rig.progress(1, 10);
     rig.wait_for_timer();

@@ -106,7 +106,7 @@ fn a_job_on_demand_that_nothing_was_asked_of_goes_back_to_rest() {
     rig.set_property(Property::OnDemandMode(true)).unwrap();
     rig.ok(Call::Resume);
     rig.on(Event::Selected);
-    assert_eq!(rig.started(), []);
+    assert!(rig.started().is_empty());
     assert_eq!(rig.state(), JobState::Suspended);
     rig.set_property(Property::OnDemandMode(false)).unwrap();
     rig.ok(Call::Resume);
