@@ -25,7 +25,6 @@ const MAX_LEFTOVER: u64 = 64 << 10;
 const LEFTOVER_WAIT: Duration = Duration::from_millis(250);
 
 /// An answer that brings bytes of the file. Dropping it closes its connection unless everything was read.
-#[derive(Debug)]
 pub struct Response {
     /// Offset in the file of the first byte that [`Self::chunk`] yields. Zero although a range was asked for means that the server
     /// sends the whole file: it has no ranges, or the version of `if_range` is gone.
@@ -55,7 +54,6 @@ pub struct Response {
     body: Body,
 }
 
-#[derive(Debug)]
 struct Body {
     inner: reqwest::Response,
     url: ShownUrl,
@@ -66,7 +64,6 @@ struct Body {
 }
 
 /// The stall timer. It is set only when there is nothing to read, so a fast body never touches it.
-#[derive(Debug)]
 struct Stall {
     limit: Duration,
     timer: Pin<Box<Sleep>>,
@@ -133,6 +130,19 @@ impl Response {
         if !body.is_over && is_short {
             discard(body.inner).await;
         }
+    }
+}
+
+/// Without headers and queries, which may hold secrets.
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("url", &self.body.url)
+            .field("start", &self.start)
+            .field("range", &self.range)
+            .field("size", &self.size)
+            .field("received", &self.body.received)
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,6 +21,8 @@ struct Facts<'a> {
     is_unparsable: bool,
     is_too_large: bool,
     is_incomplete: bool,
+    /// The other end gave up an HTTP/2 stream or connection.
+    is_reset: bool,
     tunnel: Option<String>,
     /// The innermost text.
     root: String,
@@ -35,6 +37,8 @@ impl<'a> Facts<'a> {
             if text.starts_with("tunnel error") {
                 facts.tunnel = Some(text.clone());
             }
+            // The HTTP/2 library's "stream error received: …"; what it finds wrong itself, it says is "detected".
+            facts.is_reset |= text.contains(" error received");
             facts.root = text;
             facts.no_address = facts.no_address.or(link.downcast_ref());
             facts.tls = facts.tls.or(link.downcast_ref());
@@ -58,8 +62,18 @@ impl<'a> Facts<'a> {
 /// No answer came.
 pub(crate) struct NoAnswer {
     pub(crate) error: OriginError,
-    /// The other HTTP version might fare better.
-    pub(crate) may_speak_otherwise: bool,
+    pub(crate) other_version: OtherVersion,
+}
+
+/// Whether the other version of HTTP might fare better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OtherVersion {
+    /// It would not.
+    No,
+    /// What came is no HTTP/1 message.
+    Perhaps,
+    /// The server says so: it refused the one that was offered (RFC 7301, 3.2).
+    Surely,
 }
 
 /// Why a request brought no head of an answer.
@@ -67,17 +81,19 @@ pub(crate) fn of_request(error: &reqwest::Error, url: &Url, config: &ClientConfi
     let facts = Facts::of(error);
     let refuses_version =
         matches!(facts.tls, Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)));
-    NoAnswer {
-        may_speak_otherwise: refuses_version || (facts.is_unparsable && !facts.is_too_large),
-        error: name(&facts, error, ShownUrl::from(url), config),
-    }
+    let other_version = match refuses_version {
+        true => OtherVersion::Surely,
+        false if facts.is_unparsable && !facts.is_too_large => OtherVersion::Perhaps,
+        false => OtherVersion::No,
+    };
+    NoAnswer { other_version, error: name(&facts, error, ShownUrl::from(url), config) }
 }
 
 fn name(facts: &Facts<'_>, error: &reqwest::Error, url: ShownUrl, config: &ClientConfig) -> OriginError {
     if let Some(NoAddress { host, why }) = facts.no_address {
         return OriginError::Dns { url, host: host.clone(), why: why.clone() };
     }
-    if error.is_timeout() {
+    if error.is_timeout() && error.is_connect() {
         return OriginError::Timeout { url, phase: Phase::Connect, after: config.connect_timeout };
     }
     if let Some(error) = facts.tls {
@@ -98,7 +114,7 @@ fn name(facts: &Facts<'_>, error: &reqwest::Error, url: ShownUrl, config: &Clien
     if facts.is_unparsable {
         return OriginError::Protocol { url, why: format!("its head cannot be read ({})", facts.root) };
     }
-    if facts.is_incomplete || is_cut(facts.io) {
+    if facts.is_incomplete || facts.is_reset || is_cut(facts.io) {
         return OriginError::NoAnswer { url };
     }
     OriginError::Protocol { url, why: facts.root.clone() }
@@ -117,8 +133,8 @@ pub(crate) fn of_body(error: &reqwest::Error, url: ShownUrl, got: u64, want: Opt
 }
 
 fn is_cut(kind: Option<io::ErrorKind>) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof))
 }
 
 fn tls_sentence(error: &rustls::Error) -> String {

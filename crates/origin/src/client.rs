@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use url::Url;
 
 use crate::answer::{Asked, Meaning, Received, judge};
-use crate::ask::{Ask, Request};
+use crate::ask::Ask;
 use crate::body::{Response, discard};
 use crate::config::ClientConfig;
 use crate::error::OriginError;
 use crate::redirect::{is_redirect, may_keep_credentials};
+use crate::request::Request;
 use crate::shown::ShownUrl;
 use crate::transport::Transport;
 

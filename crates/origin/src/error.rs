@@ -7,6 +7,7 @@ use dray_ranges::ByteRange;
 
 use crate::redirect::{RedirectTarget, Refusal};
 use crate::shown::ShownUrl;
+use crate::status;
 
 /// Why one attempt brought no answer, or not all of its bytes.
 ///
@@ -108,7 +109,7 @@ pub enum OriginError {
         url: ShownUrl,
     },
     /// An answer with a status that brings no file.
-    #[error("{url}: the server answered {}", status_line(*status))]
+    #[error("{url}: the server answered {}", status::line(*status))]
     Status {
         /// What was fetched.
         url: ShownUrl,
@@ -249,7 +250,7 @@ impl OriginError {
             | Self::NoAnswer { .. }
             | Self::Truncated { .. }
             | Self::Changed { .. } => true,
-            Self::Status { status, .. } => is_transient_status(*status),
+            Self::Status { status, .. } => status::is_transient(*status),
             _ => false,
         }
     }
@@ -280,49 +281,12 @@ impl OriginError {
     }
 }
 
-fn is_transient_status(status: u16) -> bool {
-    match status {
-        408 | 409 | 425 | 429 => true,
-        501 | 505 => false,
-        500..=599 => true,
-        _ => false,
-    }
-}
-
-/// The status with its name and, where one helps, what to do.
-fn status_line(status: u16) -> String {
-    let name = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let name = name.map_or(String::new(), |name| format!(" {name}"));
-    let hint = match status {
-        204 | 205 => ": there is no file in this answer",
-        401 => ": it wants a user name and password",
-        403 => ": it does not allow this file to be fetched",
-        404 => ": there is no such file; check the URL",
-        407 => ": the proxy wants a user name and password",
-        410 => ": the file is gone for good",
-        429 => ": too many requests; try again later",
-        500..=599 => ": the fault is on its side; try again later",
-        _ => "",
-    };
-    format!("{status}{name}{hint}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn status(status: u16) -> OriginError {
         OriginError::Status { url: ShownUrl::from_text("http://host/file"), status, retry_after: None }
-    }
-
-    #[test]
-    fn statuses_are_transient_or_fatal_as_the_published_table_says() {
-        for code in [408, 409, 425, 429, 500, 502, 503, 504, 507] {
-            assert!(status(code).is_transient(), "{code}");
-        }
-        for code in [204, 205, 300, 304, 305, 400, 401, 403, 404, 407, 410, 412, 416, 501, 505] {
-            assert!(!status(code).is_transient(), "{code}");
-        }
     }
 
     #[test]

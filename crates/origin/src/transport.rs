@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::cause;
+use crate::cause::{self, NoAnswer, OtherVersion};
 use crate::config::{ClientConfig, HttpVersion, ProxyChoice};
 use crate::error::{OriginError, Phase};
 use crate::resolve::SystemResolver;
@@ -76,25 +76,24 @@ impl Transport {
             }
             Err(failed) => failed,
         };
-        let other = match url.scheme() {
+        if learned.is_some() {
             // A host that has answered this way before is only broken now; what was learned is tried anew next time.
-            _ if learned.is_some() => {
-                self.forget(url);
-                return Err(failed.error);
-            }
-            _ if first != Lane::Http1 || !failed.may_speak_otherwise => return Err(failed.error),
-            "https" => Lane::Alpn,
-            _ => Lane::Http2,
-        };
-        tracing::debug!(url = %ShownUrl::from(url), ?other, "no HTTP/1.1 answer, trying the other version");
-        match self.send_over(other, url, headers, wait.min(OTHER_VERSION_WAIT)).await {
-            Ok(response) => {
-                self.learn(url, other);
-                Ok(response)
-            }
-            // The first failure is the one that says what the server does.
-            Err(_) => Err(failed.error),
+            self.forget(url);
+            return Err(failed.error);
         }
+        if first != Lane::Http1 || failed.other_version == OtherVersion::No {
+            return Err(failed.error);
+        }
+        let other = if url.scheme() == "https" { Lane::Alpn } else { Lane::Http2 };
+        tracing::debug!(url = %ShownUrl::from(url), ?other, "no HTTP/1.1 answer, trying the other version");
+        let is_sure = failed.other_version == OtherVersion::Surely;
+        let wait = if is_sure { wait } else { wait.min(OTHER_VERSION_WAIT) };
+        let second = self.send_over(other, url, headers, wait).await;
+        if is_sure || second.is_ok() {
+            self.learn(url, other);
+        }
+        // Where it was a guess, the first failure is the one that says what the server does.
+        second.map_err(|second| if is_sure { second.error } else { failed.error })
     }
 
     async fn send_over(
@@ -103,8 +102,8 @@ impl Transport {
         url: &Url,
         headers: HeaderMap,
         first_byte: Duration,
-    ) -> Result<reqwest::Response, cause::NoAnswer> {
-        let only = |error| cause::NoAnswer { error, may_speak_otherwise: false };
+    ) -> Result<reqwest::Response, NoAnswer> {
+        let only = |error| NoAnswer { error, other_version: OtherVersion::No };
         let request = self.client(lane).map_err(only)?.get(url.clone()).headers(headers);
         // Connecting has its own, inner time limit, so what runs out here is the wait for an answer.
         match timeout(self.config.connect_timeout + first_byte, request.send()).await {

@@ -55,6 +55,11 @@ impl Validators {
         self.strong_etag().or(self.last_modified.as_deref())
     }
 
+    /// The value for `If-None-Match`, where a weak tag is as good as a strong one.
+    pub(crate) fn if_none_match(&self) -> Option<&str> {
+        self.etag.as_deref().filter(|etag| is_quoted(opaque(etag)))
+    }
+
     /// The entity tag if it is a strong one, well formed.
     #[must_use]
     pub fn strong_etag(&self) -> Option<&str> {

@@ -2,18 +2,20 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use dray_origin::{Client, ClientConfig};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, pki_types::PrivateKeyDer};
 use url::Url;
@@ -79,6 +81,8 @@ pub(crate) enum Speaks {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// `/cut` breaks off when told.
+    pub(crate) may_break: Arc<Notify>,
     scheme: &'static str,
 }
 
@@ -89,24 +93,27 @@ impl Server {
         let connections = Arc::new(AtomicUsize::new(0));
         let scheme = if tls.is_some() { "https" } else { "http" };
         let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-        let count = connections.clone();
+        let may_break = Arc::new(Notify::new());
+        let (count, breaker) = (connections.clone(), may_break.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
-                let acceptor = acceptor.clone();
+                let (acceptor, may_break) = (acceptor.clone(), breaker.clone());
                 tokio::spawn(async move {
-                    let Some(acceptor) = acceptor else { return serve_plain(stream, speaks).await };
+                    let Some(acceptor) = acceptor else {
+                        return serve_plain(stream, speaks, may_break).await;
+                    };
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let is_http2 = match speaks {
                         Speaks::Either => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
                         speaks => speaks == Speaks::Http2,
                     };
-                    serve(stream, is_http2).await;
+                    serve(stream, is_http2, may_break).await;
                 });
             }
         });
-        Self { address, connections, scheme }
+        Self { address, connections, may_break, scheme }
     }
 
     pub(crate) fn url(&self, host: &str) -> Url {
@@ -119,7 +126,7 @@ impl Server {
 }
 
 /// As nginx and nghttp2 do, an HTTP/2 server says SETTINGS before it has heard anything; hyper's does not.
-async fn serve_plain(mut stream: TcpStream, speaks: Speaks) {
+async fn serve_plain(mut stream: TcpStream, speaks: Speaks, may_break: Arc<Notify>) {
     let mut first = [0; 3];
     while stream.peek(&mut first).await.is_ok_and(|read| read < first.len()) {
         stream.readable().await.unwrap();
@@ -129,13 +136,54 @@ async fn serve_plain(mut stream: TcpStream, speaks: Speaks) {
         let _ = stream.write_all(settings_then_goaway).await;
         return;
     }
-    serve(stream, speaks == Speaks::Http2).await;
+    serve(stream, speaks == Speaks::Http2, may_break).await;
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, is_http2: bool) {
-    let service = service_fn(|request: Request<Incoming>| async move {
-        let body = format!("{:?}", request.version());
-        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body))))
+/// A body whose pieces, and whose breaking off, are decided elsewhere.
+struct Pieces(mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+async fn answer(request: Request<Incoming>, may_break: Arc<Notify>) -> Response<Pieces> {
+    let (pieces, body) = mpsc::channel(2);
+    let mut answer = Response::new(Pieces(body));
+    let broken = || Err(std::io::ErrorKind::Other.into());
+    match request.uri().path() {
+        "/reset" => pieces.send(broken()).await.unwrap(),
+        "/cut" => {
+            pieces.send(Ok("hello".into())).await.unwrap();
+            tokio::spawn(async move {
+                may_break.notified().await;
+                pieces.send(broken()).await.unwrap();
+            });
+        }
+        "/lying" => {
+            answer.headers_mut().insert("content-length", 10.into());
+            pieces.send(Ok("hello".into())).await.unwrap();
+        }
+        _ => pieces.send(Ok(format!("{:?}", request.version()).into())).await.unwrap(),
+    }
+    answer
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    is_http2: bool,
+    may_break: Arc<Notify>,
+) {
+    let service = service_fn(|request| {
+        let may_break = may_break.clone();
+        async move { Ok::<_, Infallible>(answer(request, may_break).await) }
     });
     let io = TokioIo::new(stream);
     // A client that leaves is not the server's failure.

@@ -4,7 +4,7 @@ use dray_origin::{Client, ClientConfig, HttpVersion, OriginError, RedirectPolicy
 use rcgen::date_time_ymd;
 use url::Url;
 
-use crate::hostile::{Hostile, client, get, ok, open_whole, redirect};
+use crate::hostile::{Hostile, client, get, ok, open_whole, read, redirect};
 use crate::secure::{Authority, Server, Speaks, loopback};
 
 fn tls_reason(error: &OriginError) -> &str {
@@ -133,4 +133,34 @@ impl TlsRedirect {
         });
         url
     }
+}
+
+#[tokio::test]
+async fn an_http_2_body_that_breaks_off_or_lies_about_its_length_is_truncated() {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.certify(loopback(), &["h2"])), Speaks::Http2).await;
+    let client = authority.trusting_client();
+    for (path, want) in [("/cut", None), ("/lying", Some(10))] {
+        let url = server.url("127.0.0.1").join(path).unwrap();
+        let mut response = open_whole(&client, &url).await.unwrap();
+        assert_eq!(response.promised(), want);
+        server.may_break.notify_one();
+        let (bytes, end) = read(&mut response).await;
+        assert!(b"hello".starts_with(&bytes));
+        assert!(
+            matches!(end, Err(OriginError::Truncated { want: found, .. }) if found == want),
+            "{path}: {end:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_stream_that_is_reset_gives_no_answer() {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.certify(loopback(), &["h2"])), Speaks::Http2).await;
+    let url = server.url("127.0.0.1").join("/reset").unwrap();
+    let error = get(&authority.trusting_client(), &url).await.unwrap_err();
+    // Whether the head overtakes the reset is up to the server's buffers.
+    assert!(matches!(error, OriginError::NoAnswer { .. } | OriginError::Truncated { .. }), "{error}");
+    assert!(error.is_transient());
 }
