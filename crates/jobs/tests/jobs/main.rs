@@ -7,6 +7,7 @@ mod limits;
 mod model;
 mod names;
 mod notices;
+mod properties;
 mod queue;
 mod random_access;
 mod records;
