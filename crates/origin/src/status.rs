@@ -22,6 +22,7 @@ pub(crate) fn line(status: u16) -> String {
         407 => ": the proxy wants a user name and password",
         410 => ": the file is gone for good",
         429 => ": too many requests; try again later",
+        501 | 505 => ": it cannot do this",
         500..=599 => ": the fault is on its side; try again later",
         _ => "",
     };
