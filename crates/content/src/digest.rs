@@ -116,7 +116,7 @@ impl FromStr for Digest {
         if hex.len() != algorithm.digest_len() * 2 {
             return Err(DigestError::WrongLength { algorithm, got: hex.len() });
         }
-        let bytes = parse_hex(hex).ok_or(DigestError::NotHex)?;
+        let bytes = parse_hex(hex).ok_or(DigestError::NotHex(algorithm))?;
         Self::from_bytes(algorithm, &bytes)
     }
 }
@@ -136,7 +136,7 @@ pub enum DigestError {
         got: usize,
     },
     /// A character is not a hex digit.
-    NotHex,
+    NotHex(Algorithm),
 }
 
 impl fmt::Display for DigestError {
@@ -149,7 +149,7 @@ impl fmt::Display for DigestError {
             Self::WrongLength { algorithm, got } => {
                 write!(f, "a {algorithm} digest has {} hex digits, not {got}", algorithm.digest_len() * 2)
             }
-            Self::NotHex => f.write_str("a digest is written in hex digits only"),
+            Self::NotHex(algorithm) => write!(f, "a {algorithm} digest is written in hex digits only"),
         }
     }
 }
@@ -188,7 +188,7 @@ impl FromStr for ContentId {
         if text.len() != 64 {
             return Err(wrong);
         }
-        let bytes = parse_hex(text).ok_or(DigestError::NotHex)?;
+        let bytes = parse_hex(text).ok_or(DigestError::NotHex(Algorithm::Blake3))?;
         Ok(Self(bytes.try_into().map_err(|_| wrong)?))
     }
 }
@@ -228,8 +228,8 @@ mod tests {
             "sha256:00".parse::<Digest>(),
             Err(DigestError::WrongLength { algorithm: Algorithm::Sha256, got: 2 })
         );
-        assert_eq!(EMPTY.replace("e3", "zz").parse::<Digest>(), Err(DigestError::NotHex));
+        assert_eq!(EMPTY.replace("e3", "zz").parse::<Digest>(), Err(DigestError::NotHex(Algorithm::Sha256)));
         let wide = format!("sha256:{}", "é".repeat(32));
-        assert_eq!(wide.parse::<Digest>(), Err(DigestError::NotHex));
+        assert_eq!(wide.parse::<Digest>(), Err(DigestError::NotHex(Algorithm::Sha256)));
     }
 }

@@ -62,7 +62,7 @@ impl Checkpoint {
     pub(crate) fn is_usable_for(&self, task: &FileTask) -> bool {
         let in_sink =
             std::fs::metadata(&task.temp).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
-        let is_guarded = self.etag.is_some() || self.last_modified.is_some() || task.digest.is_some();
+        let is_guarded = self.validators().if_range().is_some() || task.digest.is_some();
         let local_end = Placement::of(&task.layout, self.size)
             .ok()
             .and_then(|placement| placement.local_end(&self.filled));

@@ -124,7 +124,8 @@ impl<'a> Download<'a> {
         {
             let needed = size.saturating_sub(have.len_bytes());
             if needed > space.free {
-                return Err(FetchError::NoSpace { path: folder.to_owned(), free: space.free, needed });
+                let path = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+                return Err(FetchError::NoSpace { path, free: space.free, needed });
             }
         }
         let file = open_temp(temp)?;

@@ -49,7 +49,8 @@ enum Order {
 pub(crate) struct Sink {
     layout: Layout,
     orders: mpsc::Sender<Order>,
-    writer: JoinHandle<Result<(), FetchError>>,
+    /// `None` once it has said how it ended.
+    writer: Option<JoinHandle<Result<(), FetchError>>>,
 }
 
 /// What the writer needs to know of the task.
@@ -83,7 +84,7 @@ impl Sink {
             checkpointing: Arc::default(),
             runtime: Handle::current(),
         };
-        Ok(Self { orders, writer: tokio::task::spawn_blocking(move || writer.run(inbox)), layout })
+        Ok(Self { orders, writer: Some(tokio::task::spawn_blocking(move || writer.run(inbox))), layout })
     }
 
     /// Gives bytes of the remote file to the writer; waits while the disk is behind.
@@ -110,7 +111,7 @@ impl Sink {
     /// Lets the writer finish what it has, with a last checkpoint.
     pub(crate) async fn close(self) -> Result<(), FetchError> {
         drop(self.orders);
-        self.writer.await.unwrap_or(Err(FetchError::Interrupted))
+        end_of(self.writer).await
     }
 
     async fn send(&mut self, order: Order) -> Result<(), FetchError> {
@@ -119,10 +120,15 @@ impl Sink {
 
     /// Why the writer has gone.
     async fn failure(&mut self) -> FetchError {
-        match (&mut self.writer).await {
-            Ok(Err(error)) => error,
-            _ => FetchError::Interrupted,
-        }
+        end_of(self.writer.take()).await.err().unwrap_or(FetchError::Interrupted)
+    }
+}
+
+/// How a writer ended; nothing new when it has been heard already.
+async fn end_of(writer: Option<JoinHandle<Result<(), FetchError>>>) -> Result<(), FetchError> {
+    match writer {
+        Some(writer) => writer.await.unwrap_or(Err(FetchError::Interrupted)),
+        None => Ok(()),
     }
 }
 

@@ -80,7 +80,7 @@ impl Pump {
             (start, None) => Wish::From(start),
             (start, Some(end)) => ByteRange::new(start, end).map_or(Wish::From(start), Wish::Range),
         };
-        if range.0 > 0 && !origin.has_digest && known.etag.is_none() && known.last_modified.is_none() {
+        if range.0 > 0 && !origin.has_digest && known.if_range().is_none() {
             // Nothing would tell whether the rest is of the same file.
             let result = Err(Trouble::Changed);
             let _ = self.out.send(Message::Ended { request: self.request, result }).await;

@@ -1,14 +1,19 @@
 //! Where the file goes: its name, the temporary file beside it, and the act of giving it its name.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use dray_content::{Algorithm, WholeHasher};
 use dray_engine::Checkpoint;
 use dray_origin::SafeName;
 use dray_platform::{FileError, durable};
 
 /// The name of a file whose URL has none.
 const NAMELESS: &str = "download";
+
+/// The longest name, in bytes, that is used as it is in the names of temporary files; file systems allow 255.
+const MAX_NAME_LEN: usize = 220;
 
 /// Where a file goes.
 #[derive(Clone, Debug)]
@@ -73,27 +78,15 @@ impl Destination {
 
     fn beside(&self, ending: &str) -> PathBuf {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        self.path.with_file_name(format!(".{name}.{ending}"))
+        self.path.with_file_name(format!(".{}.{ending}", shortened(&name)))
     }
 
-    /// Where an earlier attempt stopped; a record that cannot be read is set aside, and said.
-    pub(crate) fn checkpoint(&self) -> (Option<Checkpoint>, Option<String>) {
-        let path = self.state();
-        let read = match std::fs::read(&path) {
-            Ok(bytes) => Checkpoint::from_bytes(&bytes).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return (None, None),
-            Err(error) => Err(error.to_string()),
-        };
-        match read {
-            Ok(checkpoint) => (Some(checkpoint), None),
-            Err(why) => {
-                let aside = self.beside("dray-state.bad");
-                let _ = std::fs::rename(&path, &aside);
-                (
-                    None,
-                    Some(format!("{why}; it was set aside as {} and the file starts over", aside.display())),
-                )
-            }
+    /// Where an earlier attempt stopped; or, in words, why its record is of no use.
+    pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>, String> {
+        match std::fs::read(self.state()) {
+            Ok(bytes) => Checkpoint::from_bytes(&bytes).map(Some).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("the record of the transfer's progress cannot be read: {error}")),
         }
     }
 
@@ -125,6 +118,23 @@ impl Destination {
     }
 }
 
+/// A name that leaves room for what is put around it: a long one keeps its beginning and gets a digest of the whole.
+fn shortened(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX_NAME_LEN {
+        return name.into();
+    }
+    let mut hasher = WholeHasher::new(&[Algorithm::Sha256], false);
+    hasher.feed(0, name.as_bytes());
+    let digest: String = hasher
+        .finish()
+        .0
+        .iter()
+        .flat_map(|digest| &digest.bytes()[..8])
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{}~{digest}", &name[..name.floor_char_boundary(MAX_NAME_LEN - digest.len() - 1)]).into()
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -136,6 +146,13 @@ fn ends_with_separator(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_leaves_room_for_what_surrounds_it_and_stays_its_own() {
+        let temp = |name: String| Destination::from_path(name.into(), false).unwrap().temp();
+        let (one, other) = (temp("ü".repeat(127)), temp("ü".repeat(126) + "xy"));
+        assert!(one.as_os_str().len() <= 255 && one != other, "{one:?}");
+    }
 
     #[test]
     fn a_servers_proposal_counts_only_when_the_user_chose_no_name() {

@@ -29,10 +29,11 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     };
     let Request { url, digest, layout, headers, destination } = request;
     let cache = if args.no_cache { None } else { open_cache(args.cache_dir.clone()) };
-    let (resume, damaged) = destination.checkpoint();
-    if let Some(damaged) = damaged {
-        printer.note(&format!("dray: {damaged}"));
-    }
+    let resume = destination.checkpoint().unwrap_or_else(|why| {
+        printer.note(&format!("{why}; the file starts over"));
+        destination.discard();
+        None
+    });
     let task = FileTask {
         url: url.clone(),
         digest,
@@ -50,6 +51,7 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     watch.clear();
     interrupted.abort();
     if let Some(why) = watch.refused() {
+        destination.discard();
         return printer.failure(Exit::Failed, &why);
     }
     let fetched = match result {
@@ -87,7 +89,7 @@ fn fail(error: &FetchError, destination: &super::Destination, printer: &Printer)
     if !is_worth_keeping {
         destination.discard();
     }
-    let kept = destination.checkpoint().0.map_or(0, |checkpoint| checkpoint.filled.len_bytes());
+    let kept = destination.checkpoint().ok().flatten().map_or(0, |checkpoint| checkpoint.filled.len_bytes());
     if is_worth_keeping && kept == 0 && !matches!(error, FetchError::InUse { .. }) {
         destination.discard();
     }
