@@ -175,9 +175,7 @@ impl<'a> Download<'a> {
 fn dress(temp: &Path, head: &Head) -> io::Result<()> {
     let file = open::open_nofollow_writable(temp).map_err(io::Error::other)?;
     open::share_as_usual(&file)?;
-    let modified =
-        head.validators.last_modified.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
-    modified.map_or(Ok(()), |modified| times::set_modified(&file, modified))
+    head.modified.map_or(Ok(()), |modified| times::set_modified(&file, modified))
 }
 
 /// What the sink must know of the version that the origin serves.

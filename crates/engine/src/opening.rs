@@ -1,5 +1,7 @@
 //! How a download begins: the first answer of the origin, held against what an earlier attempt left and what the cache has.
 
+use std::time::SystemTime;
+
 use dray_cache::Entry;
 use dray_content::Published;
 use dray_origin::{Answer, OriginError, Response, SafeName, Sharing, Validators, Verdict, Wish};
@@ -32,6 +34,8 @@ pub(crate) struct Start {
 #[derive(Clone)]
 pub(crate) struct Head {
     pub(crate) validators: Validators,
+    /// When the origin's copy was last changed; good for a time stamp, not as a proof.
+    pub(crate) modified: Option<SystemTime>,
     pub(crate) published: Published,
     pub(crate) file_name: Option<SafeName>,
     pub(crate) sharing: Sharing,
@@ -128,6 +132,7 @@ fn begin(
     let same = same.is_some_and(|verdict| !matches!(verdict, Verdict::Different(_)));
     let mut head = Head {
         validators: response.validators.clone(),
+        modified: response.last_modified,
         published: response.published.clone(),
         file_name: response.file_name.clone(),
         sharing: response.sharing,
@@ -154,6 +159,7 @@ fn begin(
 fn all_there(checkpoint: &Checkpoint) -> Start {
     let mut head = Head {
         validators: checkpoint.validators(),
+        modified: None,
         published: Published::default(),
         file_name: None,
         sharing: Sharing::Public,

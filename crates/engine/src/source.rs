@@ -123,7 +123,12 @@ impl Pump {
                 Err(error) => break Err(Trouble::Origin(error)),
             }
         };
+        let is_whole = response.promised() == Some(response.received());
         let _ = self.out.send(Message::Ended { request: self.request, result }).await;
+        if is_whole {
+            // The connection serves the next file of this host only once the end of this one was read.
+            response.finish().await;
+        }
     }
 }
 
