@@ -56,9 +56,10 @@ impl Job {
         }
     }
 
-    fn preempt(&mut self, now: Now, event: ServiceEvent, changes: &mut Changes) {
+    pub(super) fn preempt(&mut self, now: Now, event: ServiceEvent, changes: &mut Changes) {
         if self.state.is_running() {
             self.stop_all(changes);
+            self.retry_at = None;
             self.clear_failures(true, changes);
             self.step(now, event, changes);
         }
@@ -188,6 +189,11 @@ impl Job {
     fn file_failed(&mut self, now: Now, error: JobError, index: FileIndex, changes: &mut Changes) {
         self.set_phase(index, Phase::Failed(error.clone()));
         changes.persist_file(index);
+        if error.code == Code::BG_E_VALIDATION_FAILED {
+            // Nothing of it may be built upon: Resume begins at zero (9.7).
+            self.files[index.as_usize()].reset();
+            changes.work(Effect::DeleteTemp(index));
+        }
         if concerns_whole_job(error.code) {
             self.fall(now, error, changes);
             return;

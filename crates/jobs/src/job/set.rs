@@ -37,6 +37,9 @@ impl Job {
         if held_by_bandwidth && self.properties.priority == Priority::Foreground {
             self.requeue(now, ServiceEvent::PolicyAllows, changes);
         }
+        if self.properties.dynamic_content && self.properties.priority != Priority::Foreground {
+            self.preempt(now, ServiceEvent::SliceEnds, changes); // it runs in the foreground only (4.4)
+        }
         self.settle(now, changes);
         Ok(Code::S_OK)
     }

@@ -2,7 +2,7 @@
 //! that come later.
 
 use super::{Command, Queue};
-use crate::{Code, Event, Job, JobId, Now, Owner};
+use crate::{Code, Event, Job, JobId, Now, Owner, Wait};
 
 impl Queue {
     /// The network was lost or is back.
@@ -18,9 +18,9 @@ impl Queue {
     }
 
     /// A policy of the machine blocks jobs or does so no longer. For a policy that depends on the job, such
-    /// as cost, send [`Event::Blocked`] to each job it blocks instead.
+    /// as cost, send [`Event::Blocked`] to each job it blocks instead. A code that is no block is ignored.
     pub fn policy(&mut self, now: Now, code: Code, blocks: bool) -> Vec<Command> {
-        if !self.remember(code, blocks) {
+        if code.wait() != Wait::Event || !self.remember(code, blocks) {
             return Vec::new();
         }
         let event = if blocks { Event::Blocked(code) } else { Event::Unblocked(code) };

@@ -9,6 +9,7 @@ mod names;
 mod notices;
 mod properties;
 mod queue;
+mod queue_properties;
 mod random_access;
 mod records;
 mod rig;

@@ -367,7 +367,7 @@ fn apply(rig: &mut Rig, op: &Op) -> Option<Result<Code, Code>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::rig::times(4))]
 
     #[test]
     fn the_machine_does_what_the_model_does(ops in prop::collection::vec(any_op(), 1..120)) {

@@ -300,7 +300,7 @@ fn essence(job: &Job, now: dray_jobs::Now) -> (JobRecord, Vec<FileRecord>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(crate::rig::times(2))]
 
     #[test]
     fn whatever_happens_to_a_job_its_rules_hold(ops in prop::collection::vec(any_op(), 1..100)) {

@@ -148,6 +148,7 @@ fn the_bandwidth_policy_holds_background_jobs_until_its_window_ends() {
         let _ = queue.call(now, &alice(), id, Call::Resume).unwrap();
     }
     queue.policy(now, Code::BG_E_BLOCKED_BY_POLICY, true);
+    queue.policy(now, Code::E_FAIL, true); // no policy, and ignored
     drain(&mut queue, now);
     assert_eq!(queue.job(background).unwrap().state(), JobState::TransientError);
     assert_eq!(queue.job(foreground).unwrap().state(), JobState::Connecting);

@@ -263,3 +263,9 @@ impl Rig {
 pub(crate) fn from_origin(bytes: u64) -> BySource {
     BySource { origin: bytes, ..BySource::default() }
 }
+
+/// So many times the usual number of cases, which PROPTEST_CASES sets.
+pub(crate) fn times(factor: u32) -> proptest::test_runner::Config {
+    let usual = proptest::test_runner::Config::default();
+    proptest::test_runner::Config { cases: usual.cases * factor, ..usual }
+}

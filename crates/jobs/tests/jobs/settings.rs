@@ -185,6 +185,10 @@ fn dynamic_content_is_ready_in_the_foreground_only() {
     assert_eq!(rig.on(Event::Selected), []);
     rig.set(Setting::Priority(Priority::Foreground));
     assert!(rig.job.is_ready());
+    rig.on(Event::Selected);
+    rig.set(Setting::Priority(Priority::High));
+    assert_eq!(rig.state(), JobState::Queued);
+    assert!(!rig.job.is_ready());
 }
 
 #[test]

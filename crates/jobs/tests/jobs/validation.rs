@@ -83,3 +83,14 @@ fn invalid_content_of_a_peer_comes_again_at_once_while_the_job_runs() {
     let start = rig.effects.iter().position(|effect| matches!(effect, Effect::Start { .. })).unwrap();
     assert!(delete < start);
 }
+
+#[test]
+fn a_digest_that_does_not_match_leaves_nothing_to_build_upon() {
+    let mut rig = Rig::serial(1);
+    rig.bring_to(JobState::Transferring);
+    rig.progress(0, SIZE);
+    rig.fail(0, Code::BG_E_VALIDATION_FAILED);
+    assert_eq!(rig.state(), JobState::Error);
+    assert_eq!(rig.deleted(), [0]);
+    assert_eq!(rig.job.progress().bytes_transferred, 0);
+}
