@@ -66,7 +66,7 @@ pub enum FetchError {
         times: u32,
     },
     /// The disk is too small for what the origin announced.
-    #[error("{} has {free} bytes free, but {needed} more are needed; free some space or choose another place", .path.display())]
+    #[error("{} has {} of free space, but {} more are needed; make room or choose another place", .path.display(), mib(*.free), mib(*.needed))]
     NoSpace {
         /// The folder of the destination.
         path: PathBuf,
@@ -202,4 +202,8 @@ fn local_code(error: &io::Error) -> Code {
         io::ErrorKind::InvalidFilename => Code::ERROR_FILENAME_EXCED_RANGE,
         _ => Code::ERROR_WRITE_FAULT,
     }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20)
 }
