@@ -55,6 +55,42 @@ fn four_kills_lose_at_most_four_seconds() -> Result<()> {
 }
 
 #[test]
+fn kills_a_few_milliseconds_apart_never_make_a_wrong_file() -> Result<()> {
+    const FILES: u64 = 4;
+    const KILLS: u32 = 12;
+    let seed = fastrand::u64(..1 << 32);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let server = FaultServer::start()?;
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = Job::create(&daemon)?;
+    let mut wanted = Vec::new();
+    for number in 0..FILES {
+        let content = Content::new(random_bytes(seed + number, 3_000_000), &format!("v{number}"));
+        wanted.push(content.bytes.to_vec());
+        let url = server.page(&format!("/{number}"), move |ask| content.answer(ask));
+        job.add(&daemon, &url, &format!("{number}.bin"), &[])?.expect(0);
+    }
+    wanted.push([&wanted[0][1_000_000..1_100_000], &wanted[0][5..500_005]].concat());
+    let ranges = ["--range", "1000000-1099999", "--range", "5-500004"];
+    job.add(&daemon, &server.url("/0"), &format!("{FILES}.bin"), &ranges)?.expect(0);
+    job.call(&daemon, "resume")?.expect(0);
+    for _ in 0..KILLS {
+        thread::sleep(Duration::from_millis(random.u64(..120)));
+        daemon.kill()?;
+        daemon.restart()?;
+    }
+    job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
+    job.call(&daemon, "complete")?.expect(0);
+    for (number, bytes) in wanted.iter().enumerate() {
+        let file = fs::read(home.downloads().join(format!("{number}.bin")))?;
+        assert!(file == *bytes, "seed {seed}: file {number} is wrong");
+    }
+    assert_eq!(home.downloaded()?.len(), wanted.len(), "seed {seed}: {:?}", home.downloaded()?);
+    Ok(())
+}
+
+#[test]
 fn nginx_sees_only_the_rest_after_a_kill() -> Result<()> {
     const SIZE: u64 = 24 * MIB;
     let file = random_file(SIZE)?;
