@@ -19,6 +19,8 @@ mod runner;
 mod service_manager;
 mod services;
 mod signals;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 use std::io::Write;

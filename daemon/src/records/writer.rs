@@ -126,6 +126,16 @@ impl Pending {
 struct Shared {
     pending: Mutex<Pending>,
     wake: Condvar,
+    /// Answers at once and writes nothing, so that time stands still in tests.
+    #[cfg(test)]
+    instant: Option<Instantly>,
+}
+
+/// How records without a disk answer.
+#[cfg(test)]
+#[derive(Default)]
+struct Instantly {
+    refuses: std::sync::atomic::AtomicBool,
 }
 
 impl Shared {
@@ -155,7 +165,12 @@ impl Records {
         open: Opener,
         measure: impl Fn(Duration) + Send + 'static,
     ) -> std::io::Result<(Records, Writer)> {
-        let shared = Arc::new(Shared { pending: Mutex::default(), wake: Condvar::new() });
+        let shared = Arc::new(Shared {
+            pending: Mutex::default(),
+            wake: Condvar::new(),
+            #[cfg(test)]
+            instant: None,
+        });
         let disk = Disk { database: Some(database), open, path };
         let thread = std::thread::Builder::new().name("records".to_owned()).spawn({
             let shared = shared.clone();
@@ -180,8 +195,55 @@ impl Records {
             }
         }
         pending.done.extend(change.done);
+        #[cfg(test)]
+        if let Some(instant) = &self.shared.instant {
+            let done = std::mem::take(&mut pending.done);
+            drop(pending);
+            let refused = instant.refuses.load(std::sync::atomic::Ordering::SeqCst);
+            let not_durable = NotDurable { path: "test".into(), cause: "the test says so".into() };
+            done.into_iter().for_each(|done| done(if refused { Err(not_durable.clone()) } else { Ok(()) }));
+            return;
+        }
         pending.urgent = true;
         self.shared.wake.notify_one();
+    }
+
+    /// Records that answer at once and keep everything in memory.
+    #[cfg(test)]
+    pub(crate) fn instant() -> Records {
+        let instant = Some(Instantly::default());
+        Records { shared: Arc::new(Shared { pending: Mutex::default(), wake: Condvar::new(), instant }) }
+    }
+
+    /// From now on answers like this.
+    #[cfg(test)]
+    pub(crate) fn refuse(&self, refuses: bool) {
+        let instant = self.shared.instant.as_ref().unwrap();
+        instant.refuses.store(refuses, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// What the instant records hold, as a start would find it.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> Vec<RawJob> {
+        let pending = self.shared.lock();
+        let value = |row: Row| pending.rows.get(&row).cloned().flatten();
+        let mut jobs: Vec<RawJob> = Vec::new();
+        for (row, stored) in &pending.rows {
+            match (row, stored) {
+                (Row::Job(key), Some(job)) => {
+                    jobs.push(RawJob { key: *key, job: job.clone(), files: Vec::new() });
+                }
+                (Row::File(key), Some(file)) => {
+                    let job = jobs.iter_mut().find(|job| job.key == key.job);
+                    let (checkpoint, intent) = (value(Row::Checkpoint(*key)), value(Row::Intent(*key)));
+                    let file =
+                        super::rows::RawFile { index: key.index, file: file.clone(), checkpoint, intent };
+                    job.unwrap().files.push(file);
+                }
+                _ => {}
+            }
+        }
+        jobs
     }
 
     /// Keeps the progress of a running file, within [`CHECKPOINT_INTERVAL`]. Never waits for the disk.

@@ -55,6 +55,10 @@ impl Actor {
                 self.metrics.errors.with_label_values(&[error.code.name()]).inc();
             }
         }
+        // A watcher that shows the state shows the bytes beside it.
+        if let Some(files) = self.moved.remove(&job) {
+            self.tell(job, |job| Some(Happening::progressed(job, &files)));
+        }
         self.tell(job, |job| Some(Happening::state_changed(job, from, to)));
     }
 

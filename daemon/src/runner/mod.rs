@@ -31,6 +31,8 @@ use dray_jobs::{FileIndex, JobId, LocalName};
 
 pub(crate) use actor::{Actor, Parts};
 pub(crate) use clock::{Clock, wall};
+#[cfg(test)]
+pub(crate) use fetcher::Fetcher;
 pub(crate) use handle::Runner;
 pub(crate) use local_error::code_of;
 pub(crate) use message::Answer;

@@ -126,8 +126,8 @@ impl Actor {
             let arrived = job.file(file).is_ok_and(|file| file.has_arrived());
             arrived.then(|| Happening::file_transferred(job, file)).flatten()
         });
-        self.perform(transfer.job, effects, None);
         self.moved.entry(transfer.job).or_default().insert(file);
+        self.perform(transfer.job, effects, None);
     }
 
     fn ran(&mut self, id: ErrandId, done: Done) {
