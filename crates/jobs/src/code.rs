@@ -2,7 +2,8 @@
 //!
 //! A [`Code`] is what every call and every job error of dray answers with: the number is the one that
 //! Windows programs know, the name is the one in the headers, the sentence is ours. The numbers come from
-//! `bits-do-api.md` 14.1 and 14.2; the table is in [`table`], one row per named code.
+//! `bits-do-api.md` 14.1 and 14.2; the module `table` has one row per named
+//! code.
 
 mod context;
 mod http;

@@ -3,7 +3,8 @@
 //! The state moves by the tables of [`crate::table`] only. Files of a job start in the order of adding,
 //! up to [`Job::files_at_once`] at a time. The parts: `calls` and `set` answer clients, `complete` is the
 //! two steps of Complete, `events` takes what happens, `running` starts and stops files and decides where
-//! the job rests when none runs, `timers` knows what is due.
+//! the job rests when none runs, `timers` knows what is due, `restore` is records, `view` is what can be
+//! read. All changes go through `changes`, which puts the effects in order.
 
 mod calls;
 mod changes;

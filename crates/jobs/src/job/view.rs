@@ -3,8 +3,8 @@
 use crate::file::BySource;
 use crate::table::Standing;
 use crate::{
-    Code, Failure, File, FileIndex, Job, JobError, JobId, JobState, JobType, Notice, NotifyFlags, Owner,
-    Priority, Properties, Timestamp,
+    Code, Context, Failure, File, FileIndex, Job, JobError, JobId, JobState, JobType, Notice, NotifyFlags,
+    Owner, Priority, Properties, RemoteName, Timestamp,
 };
 
 /// BG_JOB_PROGRESS.
@@ -112,6 +112,24 @@ impl Job {
     /// GetError: there from the error until bytes move again; BG_E_ERROR_INFORMATION_UNAVAILABLE otherwise.
     pub fn error(&self) -> Result<&JobError, Failure> {
         self.error.as_ref().ok_or_else(|| Code::BG_E_ERROR_INFORMATION_UNAVAILABLE.into())
+    }
+
+    /// The file of the error: GetFile. BG_E_FILE_NOT_AVAILABLE when it does not concern one.
+    pub fn error_file(&self) -> Result<&File, Failure> {
+        let index = self.error()?.file.ok_or(Code::BG_E_FILE_NOT_AVAILABLE)?;
+        self.file(index)
+    }
+
+    /// The protocol of the error: GetProtocol. BG_E_PROTOCOL_NOT_AVAILABLE when it has nothing to do with
+    /// one.
+    pub fn error_protocol(&self) -> Result<&'static str, Failure> {
+        match self.error()?.context {
+            Context::RemoteFile
+            | Context::GeneralTransport
+            | Context::RemoteApplication
+            | Context::ServerCertificateCallback => Ok(RemoteName::PROTOCOL),
+            _ => Err(Code::BG_E_PROTOCOL_NOT_AVAILABLE.into()),
+        }
     }
 
     /// Whether renames were asked for by Complete and are not answered yet.

@@ -65,10 +65,13 @@ impl RemoteName {
         Url::parse(&self.0).expect("a RemoteName is made from text that parses")
     }
 
-    /// The protocol, as GetProtocol names it: https is "http" too.
+    /// The protocol of every remote name, as GetProtocol names it: https is "http" too.
+    pub const PROTOCOL: &'static str = "http";
+
+    /// [`RemoteName::PROTOCOL`].
     #[must_use]
     pub fn protocol(&self) -> &'static str {
-        "http"
+        RemoteName::PROTOCOL
     }
 }
 

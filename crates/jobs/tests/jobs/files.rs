@@ -188,6 +188,20 @@ fn the_error_can_be_read_until_bytes_move_again() {
 }
 
 #[test]
+fn the_error_names_its_file_and_protocol_where_it_has_them() {
+    let mut rig = Rig::serial(1);
+    assert_eq!(rig.job.error_file().unwrap_err().code, Code::BG_E_ERROR_INFORMATION_UNAVAILABLE);
+    rig.bring_to(JobState::Error);
+    assert_eq!(rig.job.error_file().unwrap().local().as_str(), "/srv/0");
+    assert_eq!(rig.job.error_protocol(), Ok("http"));
+    let mut rig = Rig::serial(1);
+    rig.ok(Call::Resume);
+    rig.on(Event::Blocked(Code::BG_E_STANDBY_MODE));
+    assert_eq!(rig.job.error_file().unwrap_err().code, Code::BG_E_FILE_NOT_AVAILABLE);
+    assert_eq!(rig.job.error_protocol().unwrap_err().code, Code::BG_E_PROTOCOL_NOT_AVAILABLE);
+}
+
+#[test]
 fn a_time_slice_that_ends_stops_every_file_and_keeps_its_progress() {
     let mut rig = Rig::at_once(2, 2);
     queue_and_select(&mut rig);

@@ -1,5 +1,11 @@
 //! The behaviour of `dray-jobs` from outside, one module per part of the reference.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of tests, where clippy does not see the tests"
+)]
+
 mod codes;
 mod complete;
 mod files;

@@ -96,6 +96,7 @@ fn a_job_can_be_created_with_settings() {
 #[test]
 fn each_property_can_be_set_as_long_as_4_4_says() {
     type Make = fn() -> Rig;
+    type Row = (Property, [(&'static str, Make, Code); 5]);
     let with_file: Make = || Rig::serial(1);
     let resumed: Make = || Rig::in_state(JobType::Download, JobState::Queued);
     let suspended_again: Make = || {
@@ -108,7 +109,7 @@ fn each_property_can_be_set_as_long_as_4_4_says() {
     const AFTER_RESUME: Code = Code::BG_E_READ_ONLY_PROPERTY_AFTER_RESUME;
     const DOWNLOADS: Code = Code::BG_E_PROPERTY_SUPPORTED_FOR_DOWNLOAD_JOBS_ONLY;
     #[rustfmt::skip]
-    let rows: &[(Property, [(&str, Make, Code); 5])] = &[
+    let rows: &[Row] = &[
         (Property::CostFlags(1), [
             ("new",             fresh,           Code::S_OK),
             ("with a file",     with_file,       Code::S_OK),
