@@ -182,6 +182,7 @@ fn listen(socket: &Path, scope: Scope) -> Result<Listener> {
             Scope::User => create_private_dir(directory)?,
         }
     }
+    #[allow(clippy::needless_update, reason = "on Windows there is more")]
     let options = BindOptions { mode, ..BindOptions::default() };
     Ok(Listener::bind(socket, &options)?)
 }

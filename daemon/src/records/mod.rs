@@ -9,8 +9,12 @@
 //! A file that does not open is set aside and said so; a row that does not read is moved to a table of its own. The
 //! daemon starts in either case.
 //!
-//! `rows.rs` is what is stored and how, `open.rs` how it comes back, `writer.rs` how it gets there.
+//! `rows.rs` is what is stored and how, `open.rs` how it comes back, `writer.rs` and `disk.rs` how it gets there.
 
+mod change;
+mod disk;
+#[cfg(test)]
+mod instant;
 mod lock;
 mod open;
 mod rows;
@@ -18,10 +22,11 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub(crate) use change::{Change, NotDurable};
 pub(crate) use lock::InstanceLock;
 pub(crate) use open::open;
 pub(crate) use rows::{FileKey, JobKey, RawJob, decode, encode};
-pub(crate) use writer::{Change, NotDurable, Records, Writer};
+pub(crate) use writer::{Records, Writer};
 
 /// Why the records cannot be used at all. Damage is no reason: a damaged file is set aside.
 #[derive(Debug, thiserror::Error)]

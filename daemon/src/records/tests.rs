@@ -258,7 +258,7 @@ fn a_full_disk_is_a_no_and_what_it_refused_is_written_once_there_is_room() {
 }
 
 /// Kills of a writing process, each at another moment.
-const KILLS: u32 = 12;
+const KILLS: usize = 12;
 const CHILD_FOLDER: &str = "DRAY_TEST_RECORDS_FOLDER";
 
 #[test]
@@ -277,7 +277,7 @@ fn whatever_was_said_to_be_durable_survives_kill_9() {
             if let Some(number) = line.unwrap().strip_prefix("durable ") {
                 acknowledged.push(number.parse::<u32>().unwrap());
             }
-            if acknowledged.len() as u32 > kill * 7 {
+            if acknowledged.len() > kill * 7 {
                 break;
             }
         }

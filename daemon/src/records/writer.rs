@@ -4,15 +4,16 @@
 //! again with whatever has come since. The pending set is therefore never larger than the records themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redb::{Database, DatabaseError};
+use redb::Database;
 
-use super::rows::{CHECKPOINTS, FILES, FileKey, INTENTS, JOBS, JobKey, RawJob, SET_ASIDE};
+use super::change::{Change, Done, Row};
+use super::disk::{Disk, Opener};
+use super::rows::{FileKey, JobKey, RawJob};
 
 /// Least time between two transactions that only carry checkpoints. With the engine's own interval it stays below
 /// the second of progress that a crash may cost.
@@ -21,85 +22,13 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(200);
 /// Wait before a failed transaction is tried again: a full disk does not empty in less.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A change could not be made durable. It holds in memory and is tried again, but the caller must not count on it.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the job records {} cannot be written: {cause}", path.display())]
-pub(crate) struct NotDurable {
-    path: PathBuf,
-    cause: Arc<str>,
-}
-
-type Done = Box<dyn FnOnce(Result<(), NotDurable>) + Send>;
-
-/// Rows that change together.
-#[derive(Default)]
-pub(crate) struct Change {
-    rows: Vec<(Row, Option<Vec<u8>>)>,
-    forget: Vec<JobKey>,
-    done: Option<Done>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Row {
-    Job(JobKey),
-    File(FileKey),
-    Checkpoint(FileKey),
-    Intent(FileKey),
-}
-
-impl Row {
-    fn job(&self) -> &JobKey {
-        match self {
-            Row::Job(job) => job,
-            Row::File(file) | Row::Checkpoint(file) | Row::Intent(file) => &file.job,
-        }
-    }
-}
-
-impl Change {
-    /// The job's row is this.
-    pub(crate) fn job(&mut self, key: JobKey, value: Vec<u8>) {
-        self.rows.push((Row::Job(key), Some(value)));
-    }
-
-    /// The file's row is this.
-    pub(crate) fn file(&mut self, key: FileKey, value: Vec<u8>) {
-        self.rows.push((Row::File(key), Some(value)));
-    }
-
-    /// The file has no checkpoint any more.
-    pub(crate) fn no_checkpoint(&mut self, key: FileKey) {
-        self.rows.push((Row::Checkpoint(key), None));
-    }
-
-    /// The file is about to be renamed, and this is how it will be known again.
-    pub(crate) fn intent(&mut self, key: FileKey, value: Vec<u8>) {
-        self.rows.push((Row::Intent(key), Some(value)));
-    }
-
-    /// The job and everything that belongs to it is gone.
-    pub(crate) fn forget(&mut self, key: JobKey) {
-        self.forget.push(key);
-    }
-
-    /// Calls `done` on the writer's thread once the change is on disk or has failed.
-    pub(crate) fn then(&mut self, done: impl FnOnce(Result<(), NotDurable>) + Send + 'static) {
-        debug_assert!(self.done.is_none(), "a change has one answer");
-        self.done = Some(Box::new(done));
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.forget.is_empty() && self.done.is_none()
-    }
-}
-
 /// What waits for the next transaction.
 #[derive(Default)]
-struct Pending {
-    rows: BTreeMap<Row, Option<Vec<u8>>>,
-    forget: BTreeSet<JobKey>,
+pub(super) struct Pending {
+    pub(super) rows: BTreeMap<Row, Option<Vec<u8>>>,
+    pub(super) forget: BTreeSet<JobKey>,
     /// Bad rows to be kept under their table and key.
-    set_aside: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) set_aside: Vec<(Vec<u8>, Vec<u8>)>,
     done: Vec<Done>,
     /// More than checkpoints: write at once.
     urgent: bool,
@@ -123,23 +52,16 @@ impl Pending {
     }
 }
 
-struct Shared {
-    pending: Mutex<Pending>,
-    wake: Condvar,
+pub(super) struct Shared {
+    pub(super) pending: Mutex<Pending>,
+    pub(super) wake: Condvar,
     /// Answers at once and writes nothing, so that time stands still in tests.
     #[cfg(test)]
-    instant: Option<Instantly>,
-}
-
-/// How records without a disk answer.
-#[cfg(test)]
-#[derive(Default)]
-struct Instantly {
-    refuses: std::sync::atomic::AtomicBool,
+    pub(super) instant: Option<super::instant::Answers>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Pending> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
         // Nothing in a locked section can leave `Pending` half changed.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,7 +70,7 @@ impl Shared {
 /// The way to the records, for everyone who changes them. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Records {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The writing thread; [`Writer::close`] ends it.
@@ -196,54 +118,13 @@ impl Records {
         }
         pending.done.extend(change.done);
         #[cfg(test)]
-        if let Some(instant) = &self.shared.instant {
+        if let Some(answers) = &self.shared.instant {
             let done = std::mem::take(&mut pending.done);
             drop(pending);
-            let refused = instant.refuses.load(std::sync::atomic::Ordering::SeqCst);
-            let not_durable = NotDurable { path: "test".into(), cause: "the test says so".into() };
-            done.into_iter().for_each(|done| done(if refused { Err(not_durable.clone()) } else { Ok(()) }));
-            return;
+            return answers.give(done);
         }
         pending.urgent = true;
         self.shared.wake.notify_one();
-    }
-
-    /// Records that answer at once and keep everything in memory.
-    #[cfg(test)]
-    pub(crate) fn instant() -> Records {
-        let instant = Some(Instantly::default());
-        Records { shared: Arc::new(Shared { pending: Mutex::default(), wake: Condvar::new(), instant }) }
-    }
-
-    /// From now on answers like this.
-    #[cfg(test)]
-    pub(crate) fn refuse(&self, refuses: bool) {
-        let instant = self.shared.instant.as_ref().unwrap();
-        instant.refuses.store(refuses, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    /// What the instant records hold, as a start would find it.
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> Vec<RawJob> {
-        let pending = self.shared.lock();
-        let value = |row: Row| pending.rows.get(&row).cloned().flatten();
-        let mut jobs: Vec<RawJob> = Vec::new();
-        for (row, stored) in &pending.rows {
-            match (row, stored) {
-                (Row::Job(key), Some(job)) => {
-                    jobs.push(RawJob { key: *key, job: job.clone(), files: Vec::new() });
-                }
-                (Row::File(key), Some(file)) => {
-                    let job = jobs.iter_mut().find(|job| job.key == key.job);
-                    let (checkpoint, intent) = (value(Row::Checkpoint(*key)), value(Row::Intent(*key)));
-                    let file =
-                        super::rows::RawFile { index: key.index, file: file.clone(), checkpoint, intent };
-                    job.unwrap().files.push(file);
-                }
-                _ => {}
-            }
-        }
-        jobs
     }
 
     /// Keeps the progress of a running file, within [`CHECKPOINT_INTERVAL`]. Never waits for the disk.
@@ -341,71 +222,4 @@ fn next_batch(shared: &Shared, not_before: Instant) -> Option<(Pending, bool)> {
     let batch = std::mem::take(&mut *pending);
     pending.closing = closing;
     Some((batch, closing))
-}
-
-/// Opens the database again after a failure: redb refuses all work after an input or output error.
-pub(super) type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
-
-struct Disk {
-    database: Option<Database>,
-    open: Opener,
-    path: PathBuf,
-}
-
-impl Disk {
-    fn write(&mut self, batch: &Pending) -> Result<(), NotDurable> {
-        let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<(), redb::Error> {
-            let database = match &mut self.database {
-                Some(database) => database,
-                none => none.insert((self.open)()?),
-            };
-            apply(database, batch)
-        }));
-        let cause: Arc<str> = match attempt {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string().into(),
-            Err(_) => "the database failed".into(),
-        };
-        self.database = None;
-        Err(NotDurable { path: self.path.clone(), cause })
-    }
-}
-
-fn apply(database: &Database, batch: &Pending) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut jobs = transaction.open_table(JOBS)?;
-        let mut files = transaction.open_table(FILES)?;
-        let mut checkpoints = transaction.open_table(CHECKPOINTS)?;
-        let mut intents = transaction.open_table(INTENTS)?;
-        for (row, value) in &batch.rows {
-            let (table, key) = match row {
-                Row::Job(job) => (&mut jobs, job.to_vec()),
-                Row::File(file) => (&mut files, file.to_bytes().to_vec()),
-                Row::Checkpoint(file) => (&mut checkpoints, file.to_bytes().to_vec()),
-                Row::Intent(file) => (&mut intents, file.to_bytes().to_vec()),
-            };
-            let key = key.as_slice();
-            match value {
-                Some(value) => drop(table.insert(key, value.as_slice())?),
-                None => drop(table.remove(key)?),
-            }
-        }
-        for job in &batch.forget {
-            let first = FileKey { job: *job, index: 0 }.to_bytes();
-            let last = FileKey { job: *job, index: u32::MAX }.to_bytes();
-            jobs.remove(&job[..])?;
-            for table in [&mut files, &mut checkpoints, &mut intents] {
-                table.retain_in(&first[..]..=&last[..], |_, _| false)?;
-            }
-        }
-        if !batch.set_aside.is_empty() {
-            let mut set_aside = transaction.open_table(SET_ASIDE)?;
-            for (key, value) in &batch.set_aside {
-                set_aside.insert(key.as_slice(), value.as_slice())?;
-            }
-        }
-    }
-    transaction.commit()?;
-    Ok(())
 }

@@ -5,24 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dray_engine::Checkpoint;
-use dray_jobs::{Code, Failure, FileIndex, Job, JobId, JobState, Queue};
+use dray_jobs::{FileIndex, JobId, JobState, Queue};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::errand::{self, ErrandId, Work};
+use super::errand::ErrandId;
+use super::errands::Errand;
 use super::fetcher::Fetcher;
 use super::handle::Runner;
-use super::message::{Answer, Ask, Message, Reply};
+use super::message::{Ask, Message};
 use super::place::Intent;
 use super::restore::Restored;
 use super::transfers::{FileId, Transfers};
-use super::turn::{Turn, key, send};
+use super::turn::{Turn, send};
 use crate::events::{Happening, Hub};
 use crate::metrics::Metrics;
-use crate::records::{FileKey, Records, encode};
+use crate::records::Records;
 
 /// Messages taken in one turn, so that one transaction and one answer do not wait for an endless stream of others.
 const MAX_PER_TURN: usize = 512;
@@ -44,23 +45,12 @@ pub(crate) struct Parts {
     pub(crate) arrivals: Arc<Notify>,
 }
 
-/// An errand and what waits for it.
-pub(super) struct Errand {
-    pub(super) job: JobId,
-    /// Gone once it runs.
-    pub(super) work: Option<Work>,
-    pub(super) files: BTreeSet<FileId>,
-    pub(super) durable: bool,
-    pub(super) forget: bool,
-    pub(super) reply: Option<(Reply, Code)>,
-}
-
 /// The runner itself.
 pub(crate) struct Actor {
     pub(super) queue: Queue,
     pub(super) transfers: Transfers,
     pub(super) errands: BTreeMap<ErrandId, Errand>,
-    next_errand: ErrandId,
+    pub(super) next_errand: ErrandId,
     /// Where transfers that are not running stand.
     pub(super) checkpoints: BTreeMap<FileId, Checkpoint>,
     /// What an earlier Complete was about to rename.
@@ -70,13 +60,13 @@ pub(crate) struct Actor {
     ticked: Instant,
     pub(super) turn: Turn,
     /// Things told to watchers so far.
-    happenings: u64,
+    pub(super) happenings: u64,
     pub(super) records: Records,
     pub(super) hub: Arc<Hub>,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     pub(super) arrivals: Arc<Notify>,
-    outbox: UnboundedSender<Message>,
+    pub(super) outbox: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
     asks: mpsc::Receiver<Ask>,
 }
@@ -172,46 +162,6 @@ impl Actor {
         self.write_turn();
     }
 
-    fn write_turn(&mut self) {
-        let turn = std::mem::take(&mut self.turn);
-        if turn.is_empty() {
-            return;
-        }
-        let writes = turn.writes();
-        let Turn { jobs, files, mut change, forgotten, replies, happenings, errands } = turn;
-        let now = self.clock.now();
-        for id in jobs.into_iter().filter(|id| !forgotten.contains(id)) {
-            if let Some(job) = self.queue.job(id) {
-                change.job(key(id), encode(&job.record(now)));
-            }
-        }
-        for (id, index) in files.into_iter().filter(|(id, _)| !forgotten.contains(id)) {
-            if let Some(Ok(record)) = self.queue.job(id).map(|job| job.file_record(index)) {
-                change.file(FileKey { job: key(id), index: index.0 }, encode(&record));
-            }
-        }
-        let (hub, outbox) = (self.hub.clone(), self.outbox.clone());
-        let finish = move |outcome: Result<(), crate::records::NotDurable>| {
-            let refused = outcome.err().map(|error| {
-                Failure::new(Code::ERROR_WRITE_FAULT, format!("The change may not last: {error}."))
-            });
-            for (reply, answer) in replies {
-                send(reply, refused.clone().map_or(Ok(answer), Err));
-            }
-            hub.publish(&happenings);
-            if !errands.is_empty() {
-                // Work begins even so: on a full disk it is deletions that make room.
-                drop(outbox.send(Message::Durable(errands)));
-            }
-        };
-        if writes {
-            change.then(finish);
-            self.records.submit(change);
-        } else {
-            finish(Ok(()));
-        }
-    }
-
     fn answer(&mut self, ask: Ask) {
         let now = self.clock.now();
         match ask {
@@ -259,74 +209,6 @@ impl Actor {
     /// How far the file is, as its transfer last recorded.
     pub(crate) fn checkpoint(&self, file: FileId) -> Option<Checkpoint> {
         self.transfers.latest_checkpoint(file).or_else(|| self.checkpoints.get(&file).cloned())
-    }
-
-    /// Tells watchers, once this turn is on disk.
-    pub(super) fn tell(&mut self, job: JobId, make: impl FnOnce(&Job) -> Option<Happening>) {
-        if self.hub.is_empty() {
-            return;
-        }
-        if let Some(happening) = self.queue.job(job).and_then(make) {
-            self.happenings += 1;
-            self.turn.happenings.push(happening.numbered(self.happenings));
-        }
-    }
-
-    /// Gives an answer with how the job stands now, once this turn is on disk.
-    pub(super) fn reply(&mut self, id: JobId, reply: Reply, code: Code) {
-        let Some(job) = self.queue.job(id) else {
-            return send(reply, Err(Code::BG_E_NOT_FOUND.into()));
-        };
-        let count = |files: usize| u32::try_from(files).unwrap_or(u32::MAX);
-        let completed = match job.state() {
-            JobState::Acknowledged => job.files().iter().filter(|file| file.progress().completed).count(),
-            _ => 0,
-        };
-        let answer = Answer {
-            job: id,
-            code,
-            state: job.state(),
-            files_total: count(job.files().len()),
-            files_completed: count(completed),
-        };
-        self.turn.replies.push((reply, answer));
-    }
-
-    /// Keeps an errand until it may begin.
-    pub(super) fn add_errand(&mut self, job: JobId, work: Work, reply: Option<(Reply, Code)>) {
-        let id = self.next_errand;
-        self.next_errand += 1;
-        let (files, forget) = (work.files(job), work.forget);
-        self.turn.errands.push(id);
-        self.errands.insert(id, Errand { job, work: Some(work), files, durable: false, forget, reply });
-        self.hold_files();
-    }
-
-    /// Keeps transfers off the files that errands work on.
-    pub(super) fn hold_files(&mut self) {
-        self.transfers.hold(self.errands.values().flat_map(|errand| &errand.files).copied().collect());
-    }
-
-    /// Begins every errand whose time has come. Those of one job run one after the other.
-    pub(super) fn begin_errands(&mut self) {
-        let mut earlier = BTreeSet::new();
-        for (id, errand) in &mut self.errands {
-            let transfers = &self.transfers;
-            let busy = match errand.forget {
-                true => transfers.is_any_running(errand.job),
-                false => errand.files.iter().any(|file| transfers.is_running(*file)),
-            };
-            if !earlier.insert(errand.job) || !errand.durable || busy {
-                continue;
-            }
-            if let Some(work) = errand.work.take() {
-                let (id, job, records, outbox) = (*id, errand.job, self.records.clone(), self.outbox.clone());
-                tokio::spawn(async move {
-                    let done = errand::run(job, work, records).await;
-                    drop(outbox.send(Message::Ran(id, done)));
-                });
-            }
-        }
     }
 
     /// When to act even if nobody asks.

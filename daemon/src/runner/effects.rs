@@ -28,8 +28,8 @@ impl Actor {
                 Effect::Start { file, run } => self.transfers.want((job, file), run),
                 // The engine takes no wishes yet; the bytes come in their own order.
                 Effect::Prefer { .. } => {}
-                Effect::DeleteTemp(file) => work.deletes.extend(self.to_delete(job, file)),
-                Effect::Rename(file) => work.renames.extend(self.to_place(job, file)),
+                Effect::DeleteTemp(file) => work.deletes.extend(self.deletion(job, file)),
+                Effect::Rename(file) => work.renames.extend(self.placing(job, file)),
                 Effect::State { from, to } => self.state_changed(job, from, to),
                 Effect::Notify(notice) => self.notify(job, notice),
                 Effect::Forget => work.forget = true,
@@ -48,12 +48,11 @@ impl Actor {
         if !to.is_final() {
             self.metrics.jobs.with_label_values(&[to.name()]).inc();
         }
-        if let Some(error) = self.queue.job(job).and_then(|job| job.error().ok()) {
-            if matches!(to, JobState::Error | JobState::TransientError) {
-                let file = error.file.map(|file| file.0);
-                tracing::warn!(%job, file, code = %error.code, "{}", error.detail);
-                self.metrics.errors.with_label_values(&[error.code.name()]).inc();
-            }
+        let error = self.queue.job(job).and_then(|job| job.error().ok());
+        if let Some(error) = error.filter(|_| matches!(to, JobState::Error | JobState::TransientError)) {
+            let file = error.file.map(|file| file.0);
+            tracing::warn!(%job, file, code = %error.code, "{}", error.detail);
+            self.metrics.errors.with_label_values(&[error.code.name()]).inc();
         }
         // A watcher that shows the state shows the bytes beside it.
         if let Some(files) = self.moved.remove(&job) {
@@ -71,14 +70,14 @@ impl Actor {
         }
     }
 
-    fn to_delete(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
+    fn deletion(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
         self.checkpoints.remove(&(job, file));
         self.turn.change.no_checkpoint(Transfer { job, file, run: RunId(0) }.key());
         let path = temp_path(job, file, self.queue.job(job)?.file(file).ok()?.local());
         Some((file, path))
     }
 
-    fn to_place(&self, job: JobId, index: FileIndex) -> Option<ToPlace> {
+    fn placing(&self, job: JobId, index: FileIndex) -> Option<ToPlace> {
         let file = self.queue.job(job)?.file(index).ok()?;
         let modified = file.learned().last_modified.as_deref().and_then(http_time);
         Some(ToPlace {

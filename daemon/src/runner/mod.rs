@@ -12,6 +12,7 @@ mod actor;
 mod clock;
 mod effects;
 mod errand;
+mod errands;
 mod fetcher;
 mod handle;
 mod local_error;

@@ -1,14 +1,12 @@
 //! What the runner's helpers report, turned into events of the queue.
 
 use dray_engine::{FetchError, Fetched};
-use dray_jobs::{BySource, Code, Context, Event, Failure, FileEvent, FileIndex, JobId, Learned, Renamed};
+use dray_jobs::{BySource, Code, Context, Event, FileEvent, Learned};
 
 use super::actor::Actor;
-use super::errand::{Done, ErrandId};
-use super::message::{Message, Reply};
+use super::message::Message;
 use super::meter::{Meter, Reading, Transfer};
 use super::transfers::Ending;
-use super::turn::send;
 use crate::events::Happening;
 
 impl Actor {
@@ -128,64 +126,5 @@ impl Actor {
         });
         self.moved.entry(transfer.job).or_default().insert(file);
         self.perform(transfer.job, effects, None);
-    }
-
-    fn ran(&mut self, id: ErrandId, done: Done) {
-        let Some(errand) = self.errands.remove(&id) else { return };
-        let job = errand.job;
-        self.hold_files();
-        let intents = done.intents.into_iter().map(|(file, intent)| ((job, file), intent));
-        self.intents.extend(intents);
-        if !done.renamed.is_empty() {
-            self.renamed(job, &done.renamed, errand.reply);
-            return;
-        }
-        if let Some((reply, code)) = errand.reply {
-            let left_behind = errand.forget && done.left_behind;
-            let code = if left_behind { Code::BG_S_UNABLE_TO_DELETE_FILES } else { code };
-            self.reply(job, reply, code);
-        }
-        if errand.forget {
-            self.forget(job);
-        }
-        self.begin_errands();
-    }
-
-    /// What Complete goes on with once the names were tried.
-    fn renamed(
-        &mut self,
-        job: JobId,
-        outcomes: &[(FileIndex, Result<(), Failure>)],
-        reply: Option<(Reply, Code)>,
-    ) {
-        let renamed = match self.queue.renamed(self.clock.now(), job, outcomes) {
-            Ok(renamed) => renamed,
-            Err(failure) => Renamed { result: Err(failure), effects: Vec::new() },
-        };
-        match renamed.result {
-            Ok(code) => self.perform(job, renamed.effects, reply.map(|(reply, _)| (reply, code))),
-            Err(failure) => {
-                tracing::warn!(%job, code = %failure.code, "{failure}");
-                self.perform(job, renamed.effects, None);
-                if let Some((reply, _)) = reply {
-                    send(reply, Err(failure));
-                }
-            }
-        }
-        self.begin_errands();
-    }
-
-    /// Drops a job that has ended.
-    fn forget(&mut self, job: JobId) {
-        self.queue.forget(job);
-        self.turn.forget(job);
-        self.moved.remove(&job);
-        let of_job = (job, FileIndex(0))..=(job, FileIndex(u32::MAX));
-        for file in self.checkpoints.range(of_job.clone()).map(|(file, _)| *file).collect::<Vec<_>>() {
-            self.checkpoints.remove(&file);
-        }
-        for file in self.intents.range(of_job).map(|(file, _)| *file).collect::<Vec<_>>() {
-            self.intents.remove(&file);
-        }
     }
 }

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use dray_api::transport::Caller as Connected;
+use dray_api::v1;
 use dray_api::v1::job_service_server::JobService;
-use dray_api::v1::{self, SuccessCode};
-use dray_jobs::{Call, Caller, Code, Failure, FileIndex, JobId, NewJob, Setting};
-use dray_ranges::{ByteRange, RangeSet};
+use dray_jobs::{Call, Caller, Code, Failure, JobId, NewJob, Setting};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::access::Access;
-use super::pages::{self, JobsAfter};
 use super::{answer, watch};
 use crate::events::Hub;
 use crate::metrics::Metrics;
-use crate::runner::{Actor, Runner, wall};
+use crate::runner::{Actor, Runner};
 use crate::wire::{show, take};
 
 /// The job service of one daemon.
@@ -29,12 +27,12 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Failure> {
+    pub(super) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Failure> {
         self.access.caller(Connected::of(request))
     }
 
     /// Looks at a job that the caller may see.
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         caller: Caller,
         job: JobId,
@@ -79,33 +77,6 @@ impl Jobs {
         Ok(v1::GetJobResponse { job: self.shown(caller, job).await? })
     }
 
-    async fn list(&self, request: Request<v1::ListJobsRequest>) -> Result<v1::ListJobsResponse, Failure> {
-        let caller = self.caller(&request)?;
-        let request = request.into_inner();
-        let after = JobsAfter::parse(&request.page_token)?;
-        let size = pages::size(request.page_size);
-        self.runner
-            .look(move |actor| {
-                let until = after.map_or_else(wall, |after| after.until);
-                let queue = actor.queue();
-                let jobs = queue.list(&caller, request.all_users)?;
-                let jobs = jobs.into_iter().filter_map(|id| queue.job(id));
-                let rest = jobs.filter(|job| {
-                    let place = (job.times().created, job.id());
-                    after.is_none_or(|after| place > after.last) && job.times().created <= until
-                });
-                let mut last = None;
-                let shown = rest.map(|job| ((job.times().created, job.id()), show::job(job)));
-                let (jobs, is_all) = pages::fill(size, shown.map(|(_, job)| job));
-                if let Some(id) = jobs.last().and_then(|job| job.job_id.parse().ok()) {
-                    last = queue.job(id).map(|job| (job.times().created, job.id()));
-                }
-                let next = last.filter(|_| !is_all).map(|last| JobsAfter { last, until }.to_token());
-                Ok(v1::ListJobsResponse { jobs, next_page_token: next.unwrap_or_default() })
-            })
-            .await?
-    }
-
     async fn update(&self, request: Request<v1::UpdateJobRequest>) -> Result<v1::UpdateJobResponse, Failure> {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
@@ -136,66 +107,6 @@ impl Jobs {
         let added = self.runner.call(caller, job, Call::AddFiles(files)).await?;
         let first = added.files_total.saturating_sub(count);
         Ok(v1::AddFilesResponse { file_indexes: (first..added.files_total).collect() })
-    }
-
-    async fn list_files(
-        &self,
-        request: Request<v1::ListFilesRequest>,
-    ) -> Result<v1::ListFilesResponse, Failure> {
-        let caller = self.caller(&request)?;
-        let request = request.into_inner();
-        let job = take::job_id(&request.job_id)?;
-        let from = pages::files_from(&request.page_token)?;
-        let size = pages::size(request.page_size);
-        self.look(caller, job, move |_, job| {
-            let files = job.files().iter().enumerate().skip(from);
-            let shown = files.map(|(place, file)| {
-                let index = FileIndex(u32::try_from(place).unwrap_or(u32::MAX));
-                show::file(job, index, file)
-            });
-            let (files, is_all) = pages::fill(size, shown);
-            let next = if is_all { String::new() } else { (from + files.len()).to_string() };
-            Ok(v1::ListFilesResponse { files, next_page_token: next })
-        })
-        .await
-    }
-
-    async fn file_ranges(
-        &self,
-        request: Request<v1::GetFileRangesRequest>,
-    ) -> Result<v1::GetFileRangesResponse, Failure> {
-        let caller = self.caller(&request)?;
-        let job = take::job_id(&request.get_ref().job_id)?;
-        let index = FileIndex(request.get_ref().file_index);
-        self.look(caller, job, move |_, job| {
-            let ranges = job.file(index)?.ranges();
-            let code = if ranges.is_some() { SuccessCode::SOk } else { SuccessCode::SFalse };
-            let ranges = ranges.into_iter().flatten().map(show::range_spec).collect();
-            Ok(v1::GetFileRangesResponse { code: code.into(), ranges })
-        })
-        .await
-    }
-
-    async fn filled_ranges(
-        &self,
-        request: Request<v1::GetFilledFileRangesRequest>,
-    ) -> Result<v1::GetFilledFileRangesResponse, Failure> {
-        let caller = self.caller(&request)?;
-        let job = take::job_id(&request.get_ref().job_id)?;
-        let index = FileIndex(request.get_ref().file_index);
-        self.look(caller, job, move |actor, job| {
-            let file = job.file(index)?;
-            if file.ranges().is_some() || !job.job_type().is_download() {
-                return Err(Code::BG_E_RANDOM_ACCESS_NOT_SUPPORTED.into());
-            }
-            let filled: RangeSet = if file.has_arrived() {
-                ByteRange::new(0, file.progress().bytes_transferred).into_iter().collect()
-            } else {
-                actor.checkpoint((job.id(), index)).map(|there| there.filled).unwrap_or_default()
-            };
-            Ok(v1::GetFilledFileRangesResponse { ranges: show::filled(&filled) })
-        })
-        .await
     }
 
     async fn change(
@@ -249,7 +160,7 @@ impl JobService for Jobs {
         &self,
         request: Request<v1::ListFilesRequest>,
     ) -> Result<Response<v1::ListFilesResponse>, Status> {
-        answer(&self.metrics, "ListFiles", Jobs::list_files(self, request).await)
+        answer(&self.metrics, "ListFiles", self.files(request).await)
     }
 
     async fn get_file_ranges(

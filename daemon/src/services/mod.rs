@@ -6,6 +6,7 @@
 mod access;
 mod daemon;
 mod jobs;
+mod listings;
 mod pages;
 #[cfg(test)]
 mod tests;
