@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dray_cache::Store;
+use dray_cache::{Effort, Store};
 use dray_engine::{Engine, FetchError, FileTask, Retries};
 use dray_origin::{Client, ClientConfig};
 use dray_platform::paths::{Dirs, Scope};
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     let stop = CancellationToken::new();
     let watch = Arc::new(Progress::new(destination.clone(), *printer, stop.clone()));
     let interrupted = stop_on_interrupt(stop.clone());
-    let result = Engine::new(client, cache).fetch(&task, Arc::clone(&watch) as _, stop).await;
+    let result = Engine::new(client, cache.clone()).fetch(&task, Arc::clone(&watch) as _, stop).await;
     watch.clear();
     interrupted.abort();
     if let Some(why) = watch.refused() {
@@ -75,6 +75,9 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
         took: started.elapsed(),
     };
     summary.print(printer);
+    if let Some(cache) = cache {
+        keep_house(&cache);
+    }
     Exit::Done
 }
 
@@ -122,6 +125,15 @@ fn open_cache(chosen: Option<PathBuf>) -> Option<Arc<Store>> {
             tracing::info!(%error, "the cache is not used");
             None
         }
+    }
+}
+
+/// Does the cache's housekeeping when much has come in, now that the user has the file.
+fn keep_house(cache: &Store) {
+    if cache.maintenance_is_due()
+        && let Err(error) = cache.maintain(Effort::Brief)
+    {
+        tracing::info!(%error, "the cache's housekeeping waits");
     }
 }
 
