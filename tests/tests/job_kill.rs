@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use dray_tests::{
     Content, Daemon, FaultServer, Home, Job, MIB, Origin, random_bytes, random_file, sha256_of,
 };
@@ -161,13 +161,17 @@ fn a_transferred_job_stays_transferred_without_another_byte() -> Result<()> {
 #[test]
 fn a_kill_while_completing_leaves_whole_files_or_none() -> Result<()> {
     const FILES: u64 = 20;
+    const ROUNDS: u32 = 8;
     let server = FaultServer::start()?;
     let contents: Vec<Content> =
         (0..FILES).map(|n| Content::new(random_bytes(140 + n, 200_000), &format!("v{n}"))).collect();
     for (number, content) in contents.iter().cloned().enumerate() {
         server.page(&format!("/{number}"), move |ask| content.answer(ask));
     }
-    for delay_ms in [0, 5, 10, 20, 40] {
+    let seed = fastrand::u64(..1 << 32);
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..ROUNDS {
+        let delay = Duration::from_micros(random.u64(..40_000));
         let home = Home::new()?;
         let mut daemon = Daemon::start(&home)?;
         let job = Job::create(&daemon)?;
@@ -177,18 +181,28 @@ fn a_kill_while_completing_leaves_whole_files_or_none() -> Result<()> {
         job.call(&daemon, "resume")?.expect(0);
         job.wait_for(&daemon, TRANSFERRED, PATIENCE)?;
         let completing = daemon.begin(&["job", "complete", &job.id])?;
-        thread::sleep(Duration::from_millis(delay_ms));
+        thread::sleep(delay);
         daemon.kill()?;
-        completing.wait(PATIENCE)?;
+        let before = home.downloaded()?;
+        let first = completing.wait(PATIENCE)?;
         daemon.restart()?;
-        // Completed already, or to be completed now.
-        let code = job.call(&daemon, "complete")?.code;
-        assert!([0, 1].contains(&code), "{code}");
+        // Completed already, or being completed by the daemon itself, or to be completed now.
+        let second = job.call(&daemon, "complete")?;
+        let mut names: Vec<String> = (0..contents.len()).map(|number| format!("{number}.bin")).collect();
+        names.sort();
+        let ended = until("the names", PATIENCE, || Ok((home.downloaded()? == names).then_some(())));
+        let story = format!(
+            "killed after {delay:?} (seed {seed}); then there was {before:?}, now {:?}\nfirst: {first}\nsecond: {second}\n{}",
+            home.downloaded()?,
+            daemon.log()
+        );
+        assert!([0, 1].contains(&second.code), "{story}");
+        ended.with_context(|| story.clone())?;
         for (number, content) in contents.iter().enumerate() {
-            let bytes = fs::read(home.downloads().join(format!("{number}.bin")))?;
-            assert!(bytes == *content.bytes, "after {delay_ms} ms: file {number} is wrong");
+            let bytes =
+                fs::read(home.downloads().join(format!("{number}.bin"))).with_context(|| story.clone())?;
+            assert!(bytes == *content.bytes, "file {number} is wrong: {story}");
         }
-        assert_eq!(home.downloaded()?.len(), contents.len(), "{:?}", home.downloaded()?);
     }
     Ok(())
 }
