@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dray_tests::{
-    Content, Daemon, FaultServer, Home, Job, MIB, Origin, random_bytes, random_file, sha256_of,
+    Content, Daemon, FaultServer, Home, Job, MIB, Origin, random_bytes, random_file, sha256_of, until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(90);
