@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::home::shared_folder;
 use crate::ports;
-use crate::process::Group;
+use crate::process::{Group, Signal};
 use crate::request;
 use crate::tls::Authority;
 use crate::wait::until;
@@ -243,6 +243,11 @@ impl Origin {
             size = now;
         }
         log::parse(self.kind, &fs::read_to_string(&log)?)
+    }
+
+    /// Sends the server a signal: it can be frozen and woken.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.group.signal(signal)
     }
 
     /// The server's folder: configuration, logs, documents.
