@@ -15,10 +15,8 @@ impl Planner {
             Verdict::Wait => {}
             Verdict::Try { base_bytes_per_s } => self.try_connection(now, subject, base_bytes_per_s),
             Verdict::Keep => self.experiment = None,
-            Verdict::GiveBack { extra } => {
-                self.conclude_without_gain();
-                self.cancel(extra, CancelReason::NoGain);
-            }
+            // The end of a connection of its subject concludes the experiment.
+            Verdict::GiveBack { extra } => drop(self.cancel(extra, CancelReason::NoGain)),
         }
     }
 

@@ -10,8 +10,8 @@ use crate::request::Request;
 use crate::source::SourceState;
 use crate::wanted::{Target, clip};
 use crate::{
-    CancelReason, Command, Failure, MAX_SOURCES, Ranges, RequestId, Settings, SizeError, Source, SourceId,
-    Time, Wanted,
+    CancelReason, Command, Failure, MAX_SOURCES, RequestId, Settings, SizeError, Source, SourceId, Time,
+    Wanted,
 };
 
 /// Decides which bytes of one file come from which source. See the crate's page for how to drive it.
@@ -134,15 +134,13 @@ impl Planner {
         let rate_is_news = state.meter.add(now, came) && several;
         self.received = self.received.saturating_add(came);
         if let Some(keep) = keep {
-            running.useful = true;
             state.credit(keep.len());
             self.have.insert(keep);
             self.missing.remove(keep);
         }
-        // A stream of bytes changes nothing that was planned, unless it brings what another was asked for, or a rate
-        // by which others may be better or worse.
-        let repeats = state.about.ranges == Ranges::No && self.requests.len() > 1;
-        self.replan |= rate_is_news || repeats || self.missing.is_empty();
+        // A stream of bytes changes nothing that was planned, until it tells a rate by which others may be better or
+        // worse, or makes them unnecessary.
+        self.replan |= rate_is_news || self.missing.is_empty();
         match &mut self.experiment {
             Some(experiment) => experiment.heard(now, request, &self.settings),
             None if state.active == self.requests.len() && state.is_open_question() => {
@@ -163,12 +161,11 @@ impl Planner {
     }
 
     /// A request gave all that it was asked for, as last shortened. If that was "to the end of the file" and nobody
-    /// knows the size, this is how it becomes known. One that ends early or gave nothing of use counts as failed.
+    /// knows the size, this is how it becomes known. One that ends early counts as failed.
     pub fn finished(&mut self, now: Time, request: RequestId) {
         let Some(ended) = self.end_request(request) else { return };
         let found_the_end = ended.is_open() && self.learn_size(now, ended.next()).is_ok();
-        let complete = found_the_end || ended.left().is_none();
-        if !(complete && ended.useful) {
+        if !found_the_end && ended.left().is_some() {
             self.blame(now, ended.source, Duration::ZERO);
         }
     }

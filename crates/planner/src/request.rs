@@ -22,8 +22,6 @@ pub(crate) struct Request {
     pub(crate) heard: Time,
     /// Whether the driver was told to start it.
     pub(crate) announced: bool,
-    /// Whether any byte of it was of use.
-    pub(crate) useful: bool,
     /// Since when, and how many bytes, for the next look at its rate.
     pub(crate) look: Look,
 }
@@ -44,7 +42,6 @@ impl Request {
             end: range.end(),
             heard: now,
             announced: false,
-            useful: false,
             look: Look { since: now, bytes: 0 },
         }
     }

@@ -105,6 +105,13 @@ fn no_second_connection_is_tried_for_what_takes_little_longer() {
 }
 
 #[test]
+fn no_second_connection_is_tried_for_little_however_long_it_takes() {
+    let slow = Server { bytes_per_s_each: 50_000, ..origin(10) };
+    let world = run(Scene::new(4 * MIB, [slow]));
+    assert_eq!(world.fetches().len(), 1);
+}
+
+#[test]
 fn two_equal_mirrors_share_the_work() {
     let world = run(Scene::new(400 * MIB, [origin(10), origin(10)]));
     assert!((20..23).contains(&seconds(&world)), "{:?}", world.now);

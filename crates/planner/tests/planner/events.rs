@@ -4,49 +4,13 @@ use std::time::Duration;
 
 use dray_planner::{
     CancelReason, Command, Due, Failure, Has, MAX_SOURCES, Planner, Ranges, RequestId, Settings, SizeError,
-    Source, SourceId, SourceKind, Time, Wanted, WantedRanges, Wish,
+    Source, SourceId, SourceKind, Wanted, WantedRanges, Wish,
 };
-use dray_ranges::{ByteRange, RangeSet};
+use dray_ranges::RangeSet;
 
-const SIZE: u64 = 10_000_000;
-const START: Time = Duration::ZERO;
+use crate::steps::{SIZE, START, fetched, origin, polled, range, s, set, source, whole};
+
 const RETRY: Failure = Failure::Retry { after: Duration::ZERO };
-
-fn range(start: u64, end: u64) -> ByteRange {
-    ByteRange::new(start, end).expect("a range of at least one byte")
-}
-
-fn set(ranges: &[(u64, u64)]) -> RangeSet {
-    ranges.iter().map(|&(start, end)| range(start, end)).collect()
-}
-
-fn s(seconds: u64) -> Time {
-    Duration::from_secs(seconds)
-}
-
-fn whole(size: Option<u64>, have: RangeSet) -> Planner {
-    Planner::new(Settings::default(), Wanted { size, ranges: WantedRanges::All }, have)
-}
-
-fn source(kind: SourceKind, ranges: Ranges) -> Source {
-    Source { kind, ranges, has: Has::Everything, max_requests: 4 }
-}
-
-fn origin() -> Source {
-    source(SourceKind::Origin, Ranges::Yes)
-}
-
-fn polled(planner: &mut Planner, now: Time) -> Vec<Command> {
-    std::iter::from_fn(|| planner.poll(now)).collect()
-}
-
-/// The one request that is started now.
-fn fetched(planner: &mut Planner, now: Time) -> (RequestId, SourceId, Wish) {
-    match polled(planner, now)[..] {
-        [Command::Fetch { request, source, range }] => (request, source, range),
-        ref other => panic!("{other:?} is not one Fetch"),
-    }
-}
 
 /// A file of [`SIZE`] bytes, an origin, and its first request.
 fn started() -> (Planner, SourceId, RequestId) {
@@ -99,26 +63,6 @@ fn a_source_without_ranges_is_stopped_behind_the_last_byte_it_is_needed_for() {
 }
 
 #[test]
-fn only_missing_bytes_are_taken_over_from_a_source_that_sends_everything() {
-    let mut planner = whole(Some(SIZE), set(&[(100, SIZE - 4_000_000), (SIZE - 100, SIZE)]));
-    planner.add_source(START, source(SourceKind::Peer, Ranges::No));
-    fetched_and_shortened(&mut planner);
-    planner.add_source(START, source(SourceKind::Cache, Ranges::Yes));
-    let wish = fetched_and_shortened(&mut planner);
-    assert_eq!(wish, Wish { start: SIZE - 4_000_000, end: Some(SIZE - 100) });
-}
-
-/// What is asked for now by a request that is shortened at once, or for which another is.
-fn fetched_and_shortened(planner: &mut Planner) -> Wish {
-    let commands = polled(planner, START);
-    match commands[..] {
-        [Command::Fetch { range, .. }, Command::Shorten { .. }]
-        | [Command::Shorten { .. }, Command::Fetch { range, .. }] => range,
-        _ => panic!("{commands:?}"),
-    }
-}
-
-#[test]
 fn a_reader_cannot_make_us_look_for_bytes_behind_an_end_that_nobody_knows() {
     let mut planner = whole(None, RangeSet::new());
     planner.prefer(START, set(&[(5_000, 6_000)]));
@@ -158,15 +102,12 @@ fn a_cancelled_request_is_over() {
 
 #[test]
 fn a_command_that_an_event_overtakes_is_never_told() {
-    let mut planner = whole(Some(SIZE), RangeSet::new());
-    let id = planner.add_source(START, source(SourceKind::Origin, Ranges::No));
-    planner.update_source(START, id, Source { has: Has::Only(set(&[(0, 10)])), ..origin() });
-    planner.add_source(START, source(SourceKind::Peer, Ranges::Yes));
-    assert!(matches!(planner.poll(START), Some(Command::Fetch { .. })));
-    planner.remove_source(START, id);
-    for command in polled(&mut planner, START) {
-        assert!(!matches!(command, Command::Cancel { .. }), "{command:?} is about a request nobody knows");
-    }
+    let (mut planner, _, _) = started();
+    let peer = planner.add_source(s(1), source(SourceKind::Peer, Ranges::Yes));
+    assert!(matches!(planner.poll(s(1)), Some(Command::Shorten { .. })));
+    // The peer was to take over what is behind, and nobody has heard of that yet.
+    planner.remove_source(s(1), peer);
+    assert_eq!(polled(&mut planner, s(1)), []);
 }
 
 #[test]
@@ -334,23 +275,6 @@ fn a_silent_request_is_taken_back_with_its_reason_and_asked_for_again() {
 }
 
 #[test]
-fn a_cheaper_source_is_asked_first_and_a_dearer_one_only_for_the_rest() {
-    let mut planner = whole(Some(SIZE), RangeSet::new());
-    let dear = planner.add_source(START, origin());
-    let cheap = planner.add_source(
-        START,
-        Source { has: Has::Only(set(&[(2_000, 3_000)])), ..source(SourceKind::Cache, Ranges::Yes) },
-    );
-    let commands = polled(&mut planner, START);
-    let of = |command: &Command| match command {
-        Command::Fetch { source, range, .. } => Some((*source, range.start, range.end)),
-        _ => None,
-    };
-    let fetches: Vec<_> = commands.iter().filter_map(of).collect();
-    assert_eq!(fetches, [(cheap, 2_000, Some(3_000)), (dear, 0, Some(2_000))]);
-}
-
-#[test]
 fn a_stream_of_chunks_needs_no_decision() {
     let (mut planner, id, request) = started();
     for start in (0..SIZE).step_by(100_000) {
@@ -364,4 +288,29 @@ fn a_stream_of_chunks_needs_no_decision() {
     assert_eq!(planner.timeout(), None);
     assert_eq!(planner.bytes_from(id), SIZE);
     assert_eq!(planner.rate_bytes_per_s(id).map(|rate| rate / 100_000), Some(10));
+}
+
+#[test]
+fn a_request_that_brought_everything_and_is_never_reported_is_no_fault_of_its_source() {
+    let settings = Settings { max_failures: 1, ..Settings::default() };
+    let mut planner =
+        Planner::new(settings, Wanted { size: Some(SIZE), ranges: WantedRanges::All }, set(&[(10, 20)]));
+    planner.add_source(START, origin());
+    let (request, ..) = fetched(&mut planner, START);
+    planner.received(START, request, range(0, 10));
+    planner.handle_timeout(s(30));
+    let commands = polled(&mut planner, s(30));
+    assert_eq!(commands[0], Command::Cancel { request, reason: CancelReason::Stalled });
+    assert!(matches!(commands[1], Command::Fetch { range: Wish { start: 20, .. }, .. }));
+}
+
+#[test]
+fn the_time_between_two_requests_does_not_lower_the_rate() {
+    let (mut planner, id, request) = started();
+    crate::steps::stream(&mut planner, request, s(0), 0, 5, 1_000_000);
+    planner.failed(s(5), request, Failure::Retry { after: s(100) });
+    planner.handle_timeout(s(105));
+    let (request, ..) = fetched(&mut planner, s(105));
+    crate::steps::stream(&mut planner, request, s(105), 5_000_000, 2, 1_000_000);
+    assert_eq!(planner.rate_bytes_per_s(id).map(|rate| (rate + 500) / 1_000), Some(1_000));
 }

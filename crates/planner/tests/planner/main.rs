@@ -3,10 +3,12 @@
 
 #![allow(clippy::panic, reason = "a world that breaks its laws ends with a panic")]
 
+mod choices;
 mod downloads;
 mod events;
 mod flow;
 mod properties;
 mod scene;
 mod server;
+mod steps;
 mod world;
