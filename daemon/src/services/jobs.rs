@@ -14,7 +14,7 @@ use super::access::Access;
 use super::{answer, watch};
 use crate::events::Hub;
 use crate::metrics::Metrics;
-use crate::runner::{Actor, Runner};
+use crate::runner::{Actor, Answer, Runner};
 use crate::wire::{show, take};
 
 /// The job service of one daemon.
@@ -40,7 +40,7 @@ impl Jobs {
     ) -> Result<T, Failure> {
         self.runner
             .look(move |actor| {
-                let found = actor.queue().find(&caller, job)?;
+                let found = actor.queue().find(&caller, job).map_err(|failure| take::naming(job, failure))?;
                 look(actor, found)
             })
             .await?
@@ -82,7 +82,7 @@ impl Jobs {
         let request = request.into_inner();
         let job = take::job_id(&request.job_id)?;
         let settings: Vec<Setting> = take::settings(request.properties.unwrap_or_default())?;
-        self.runner.call(caller.clone(), job, Call::Set(settings)).await?;
+        self.call(caller.clone(), job, Call::Set(settings)).await?;
         Ok(v1::UpdateJobResponse { job: self.shown(caller, job).await? })
     }
 
@@ -104,7 +104,7 @@ impl Jobs {
         .await
         .map_err(|_| Failure::from(Code::E_UNEXPECTED))?;
         checked?;
-        let added = self.runner.call(caller, job, Call::AddFiles(files)).await?;
+        let added = self.call(caller, job, Call::AddFiles(files)).await?;
         let first = added.files_total.saturating_sub(count);
         Ok(v1::AddFilesResponse { file_indexes: (first..added.files_total).collect() })
     }
@@ -114,8 +114,12 @@ impl Jobs {
         caller: Result<Caller, Failure>,
         job: &str,
         call: Call,
-    ) -> Result<crate::runner::Answer, Failure> {
-        self.runner.call(caller?, take::job_id(job)?, call).await
+    ) -> Result<Answer, Failure> {
+        self.call(caller?, take::job_id(job)?, call).await
+    }
+
+    async fn call(&self, caller: Caller, job: JobId, call: Call) -> Result<Answer, Failure> {
+        self.runner.call(caller, job, call).await.map_err(|failure| take::naming(job, failure))
     }
 }
 

@@ -122,7 +122,10 @@ impl Watcher {
                 let jobs: Vec<JobId> = match &interest.jobs {
                     Some(jobs) => {
                         if first {
-                            jobs.iter().try_for_each(|id| queue.find(&interest.caller, *id).map(drop))?;
+                            jobs.iter().try_for_each(|&id| {
+                                let found = queue.find(&interest.caller, id);
+                                found.map(drop).map_err(|failure| take::naming(id, failure))
+                            })?;
                         }
                         jobs.iter().copied().collect()
                     }

@@ -9,6 +9,9 @@ use dray_jobs::{
 };
 use dray_ranges::RangeSpec;
 
+/// Characters of a wrong id that a sentence repeats.
+const MAX_SHOWN_ID: usize = 40;
+
 /// Files in one call.
 pub(crate) const MAX_FILES_PER_CALL: usize = 1000;
 
@@ -16,8 +19,20 @@ pub(crate) const MAX_FILES_PER_CALL: usize = 1000;
 pub(crate) const PATHS: PathRules = if cfg!(windows) { PathRules::Windows } else { PathRules::Unix };
 
 pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
-    // What is no id is the id of no job.
-    text.parse().map_err(|_| Code::BG_E_NOT_FOUND.into())
+    text.parse().map_err(|_| {
+        // What is no id is the id of no job. It may be anything, so only the start of it is repeated.
+        let start: String = text.chars().take(MAX_SHOWN_ID).flat_map(char::escape_debug).collect();
+        Failure::new(Code::BG_E_NOT_FOUND, format!("There is no job \"{start}\": that is not the id of any."))
+    })
+}
+
+/// The same failure, with the id where it says that there is no such job.
+pub(crate) fn naming(job: JobId, failure: Failure) -> Failure {
+    if failure.code != Code::BG_E_NOT_FOUND {
+        return failure;
+    }
+    let sentence = format!("There is no job {job} in the queue; it may have been completed or cancelled.");
+    Failure::new(failure.code, sentence)
 }
 
 /// The type of a new job; not given is a download.
