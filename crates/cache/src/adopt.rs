@@ -34,8 +34,8 @@ pub struct NewContent<'a> {
     pub urls: Vec<(Url, StoredValidators)>,
     /// For whom it may be used.
     pub audience: Audience,
-    /// The file. It stays where it is; with a hard link it *is* the stored object. Its modification time should be final, or
-    /// the store will look at the content as changed and read it again.
+    /// The file. It stays where it is; with a hard link it *is* the stored object, so nobody may write to it any more. Its owner,
+    /// rights and modification time should be final: after a change of time the content is read again before it is believed.
     pub file: &'a Path,
 }
 
@@ -81,8 +81,8 @@ impl Store {
             urls.into_iter().for_each(|link| side.add_url(link));
             side.write_relaxed(&self.layout)?;
             self.link_names(&id, &side)?;
-            // Whoever looked at the marker before there was anything to see may have cleared it.
-            marker::keep(&self.layout, &id, side.table.size())?;
+            // Whoever looked at the marker before there was anything to see must not clear it now.
+            marker::set(&self.layout, &id, side.table.size())?;
         }
         Ok(Adopted::New(brought.how))
     }
@@ -130,7 +130,7 @@ impl Store {
             side.audience = Audience::Everyone;
         }
         if !side.says_the_same_as(&before) {
-            marker::keep(&self.layout, id, side.table.size())?;
+            marker::set(&self.layout, id, side.table.size())?;
             side.rewrite(&self.layout)?;
         }
         self.link_names(id, &side)?;

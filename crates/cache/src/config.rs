@@ -36,7 +36,7 @@ impl Default for Config {
 }
 
 /// Contents that one round of maintenance takes in.
-pub(crate) const MAX_BATCH: usize = 256;
+pub(crate) const MAX_BATCH: usize = 1024;
 /// From this many contents on, one sync of the file system is cheaper than one sync for each.
 pub(crate) const SYNC_TOGETHER_FROM: usize = 8;
 /// Contents that may wait for the index before a command, too, should do maintenance.

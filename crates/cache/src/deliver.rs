@@ -4,6 +4,11 @@
 //! same file. So a link is made only of an object with one name, and looked at again afterwards: whoever finds a third name
 //! takes his own back and copies. A destination that is edited in place then damages the cached copy and nobody else's file;
 //! the damage is found by reading, here, every time.
+//!
+//! A hard link shares owner and rights too. Nobody reaches an object through the store, whose directory is its user's alone;
+//! and a file is linked, in or out, only while it belongs to this user and no one else may write to it. Whoever gives the
+//! destination wider rights or another owner later (the daemon, for a job of another user, should do so before adopting)
+//! changes the object with it: from then on it is only copied, each copy proven.
 
 use std::fs::File;
 use std::io;
@@ -36,7 +41,7 @@ impl Store {
         }
         if outcome.is_ok() && !entry.is_untouched() {
             // Right, but it looked otherwise: maintenance will note how it looks now.
-            let _ = marker::keep(&self.layout, &entry.id(), entry.size());
+            let _ = marker::set(&self.layout, &entry.id(), entry.size());
         }
         outcome
     }

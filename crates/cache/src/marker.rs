@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use dray_content::ContentId;
 use dray_platform::identity_of::FileStamp;
-use dray_platform::{FileError, times, value_link};
+use dray_platform::{FileError, durable, open, times, value_link};
 
 use crate::config::ABANDONED_AFTER;
 use crate::layout::{FileKind, Layout};
@@ -25,13 +25,9 @@ pub(crate) struct Backlog {
     pub(crate) bytes: u64,
 }
 
+/// Sets the marker, or sets it anew: whoever read it before cannot clear it then.
 pub(crate) fn set(layout: &Layout, id: &ContentId, size: u64) -> Result<(), FileError> {
     value_link::set(&layout.marker(id), &size.to_string())
-}
-
-/// Sets the marker unless it stands.
-pub(crate) fn keep(layout: &Layout, id: &ContentId, size: u64) -> Result<(), FileError> {
-    if value_link::get(&layout.marker(id)).is_some() { Ok(()) } else { set(layout, id, size) }
 }
 
 /// Up to `limit` markers.
@@ -56,12 +52,19 @@ impl Marker {
         is_abandoned(&self.stamp)
     }
 
-    /// Removes the marker, unless somebody has set it anew since it was read.
+    /// Removes the marker, unless somebody has set it anew since it was read. It is taken away first and looked at then, for
+    /// between a look and a removal it could be set.
     pub(crate) fn clear(&self, layout: &Layout) {
         let path = layout.marker(&self.id);
-        if FileStamp::of_path(&path).is_ok_and(|now| now.unchanged_since(&self.stamp)) {
-            let _ = std::fs::remove_file(path);
+        let taken = layout.incoming().join(open::temp_name());
+        if durable::replace(&path, &taken).is_err() {
+            return;
         }
+        if !FileStamp::of_path(&taken).is_ok_and(|now| now.unchanged_since(&self.stamp)) {
+            // If it stands again already, that one will do.
+            let _ = durable::rename_noreplace(&taken, &path);
+        }
+        let _ = std::fs::remove_file(taken);
     }
 }
 

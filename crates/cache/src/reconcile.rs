@@ -41,7 +41,7 @@ impl Store {
                     self.keeper.with(|catalogue| catalogue.put(id, &row, &side.names()))?;
                 }
                 Look::Nothing(_) => {}
-                Look::Unsettled(_) | Look::Later => marker::keep(&self.layout, id, 0)?,
+                Look::Unsettled(_) | Look::Incomplete | Look::Later => marker::set(&self.layout, id, 0)?,
             }
         }
         let gone: Vec<ContentId> = known.difference(&on_disk).copied().collect();

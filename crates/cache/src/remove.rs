@@ -48,7 +48,7 @@ impl Store {
     /// Somebody looked for the bytes and did not find them: what else there is goes too, unless they came back meanwhile.
     pub(crate) fn object_is_missing(&self, id: &ContentId) -> Vec<Name> {
         let _one_at_a_time = self.editing.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = marker::keep(&self.layout, id, 0);
+        let _ = marker::set(&self.layout, id, 0);
         if is_missing(&self.layout.object(id)) { self.remove_locked(id) } else { Vec::new() }
     }
 

@@ -51,6 +51,8 @@ pub(crate) enum Look {
     Unsettled(Box<SideFile>),
     /// There is nothing; names that may lead to it.
     Nothing(Vec<Name>),
+    /// The bytes are there and the side file is still to come, or never will: to be looked at again, and no content until then.
+    Incomplete,
     /// To be looked at again later.
     Later,
 }
@@ -80,11 +82,13 @@ impl Store {
         let mut entered: Vec<(&Marker, Box<SideFile>)> = Vec::new();
         let mut unsettled: Vec<(&Marker, Box<SideFile>)> = Vec::new();
         let mut gone: Vec<(&Marker, Vec<Name>)> = Vec::new();
+        let mut incomplete: Vec<ContentId> = Vec::new();
         for marker in &markers {
             match self.look_at(&marker.id, effort, marker.is_old()) {
                 Look::Settled(side) => entered.push((marker, side)),
                 Look::Unsettled(side) => unsettled.push((marker, side)),
                 Look::Nothing(names) => gone.push((marker, names)),
+                Look::Incomplete => incomplete.push(marker.id),
                 Look::Later => {}
             }
         }
@@ -93,7 +97,7 @@ impl Store {
         done.settled = unsettled.len();
         entered.append(&mut unsettled);
         done.more &= !(entered.is_empty() && gone.is_empty());
-        if entered.is_empty() && gone.is_empty() {
+        if entered.is_empty() && gone.is_empty() && incomplete.is_empty() {
             return Ok(done);
         }
         let used: Vec<u64> =
@@ -104,6 +108,7 @@ impl Store {
                 catalogue.put(&marker.id, &row, &side.names())?;
             }
             gone.iter().try_for_each(|(marker, names)| catalogue.remove(&marker.id, names))?;
+            incomplete.iter().try_for_each(|id| catalogue.remove(id, &[]))?;
             catalogue.flush()
         })?;
         let gone = gone.iter().map(|(marker, _)| *marker);
@@ -123,7 +128,7 @@ impl Store {
             Read::Unreadable => return Look::Later,
             Read::Missing if is_missing(&object) => return Look::Nothing(Vec::new()),
             Read::Missing if is_old => return self.look_at_bare(id, effort),
-            Read::Missing => return Look::Later,
+            Read::Missing => return Look::Incomplete,
         };
         if is_missing(&object) {
             return Look::Nothing(self.object_is_missing(id));

@@ -1,4 +1,5 @@
 //! Whatever happens to the store's files, nothing wrong is given out, and what can be saved is saved.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test may stop where it stands")]
 
 mod common;

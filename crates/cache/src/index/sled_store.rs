@@ -25,6 +25,7 @@ pub(crate) struct SledStore {
 impl SledStore {
     pub(crate) fn open(directory: &Path) -> Result<SledStore, IndexError> {
         let is_new = !directory.join(COOKIE).exists();
+        mend(&directory.join("metadata"))?;
         let config =
             sled::Config::new().path(directory).flush_every_ms(None).cache_capacity_bytes(INDEX_CACHE_BYTES);
         let db = guard("open", || config.open::<LEAF_FANOUT>())?;
@@ -79,6 +80,35 @@ impl IndexStore for SledStore {
     }
 }
 
+/// Makes it safe to open a database whose last opening was cut off.
+///
+/// sled opens by writing snapshot `n` from snapshot `m` and the logs up to `n`, removing those logs, removing snapshot `m`, and
+/// creating log `n + 1`. Cut off before the end, it leaves a snapshot without a later log; the next opening then finds `n` equal
+/// to `m`, and removes the snapshot that it has just written. Or it leaves two snapshots, of which the older is never removed
+/// and comes back when the newer is lost. An empty log `n + 1` and the removal of older snapshots prevent both. (Found by
+/// killing: `tests/kill.rs`.)
+fn mend(metadata: &Path) -> std::io::Result<()> {
+    let names: Vec<String> = match std::fs::read_dir(metadata) {
+        Ok(entries) => entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let numbers = |prefix: &str| -> Vec<u64> {
+        let digits = names.iter().filter_map(|name| name.strip_prefix(prefix));
+        digits.filter_map(|digits| u64::from_str_radix(digits, 16).ok()).collect()
+    };
+    let snapshots = numbers("snapshot_");
+    let Some(newest) = snapshots.iter().max() else { return Ok(()) };
+    for older in snapshots.iter().filter(|number| *number < newest) {
+        std::fs::remove_file(metadata.join(format!("snapshot_{older:016x}")))?;
+    }
+    if numbers("log_").iter().all(|log| log <= newest) {
+        let next = newest.checked_add(1).ok_or(std::io::ErrorKind::InvalidData)?;
+        open::create_new_private(&metadata.join(format!("log_{next:016x}")))?;
+    }
+    Ok(())
+}
+
 /// Runs one call into the database. Half-changed state behind a panic does not matter: after any error the database is closed
 /// and set aside.
 fn guard<T>(doing: &'static str, call: impl FnOnce() -> std::io::Result<T>) -> Result<T, IndexError> {
@@ -108,6 +138,30 @@ mod tests {
         drop(store);
         let store = SledStore::open(dir.path()).unwrap();
         assert_eq!(store.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+    }
+
+    #[test]
+    fn an_opening_that_was_cut_off_loses_nothing_and_brings_nothing_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = |prefix: &str| -> Vec<std::path::PathBuf> {
+            let entries = std::fs::read_dir(dir.path().join("metadata")).unwrap();
+            let paths = entries.map(|entry| entry.unwrap().path());
+            paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix)).collect()
+        };
+        let mut store = SledStore::open(dir.path()).unwrap();
+        store.put(b"key", b"value").unwrap();
+        drop(store);
+        let old = files("snapshot_").remove(0);
+        let bytes = std::fs::read(&old).unwrap();
+        drop(SledStore::open(dir.path()).unwrap());
+        for round in 0..3 {
+            files("log_").iter().for_each(|log| std::fs::remove_file(log).unwrap());
+            std::fs::write(&old, &bytes).unwrap();
+            let store = SledStore::open(dir.path()).unwrap();
+            assert_eq!(store.get(b"key").unwrap().as_deref(), Some(&b"value"[..]), "round {round}");
+            drop(store);
+            assert_eq!(files("snapshot_").len(), 1);
+        }
     }
 
     #[test]
