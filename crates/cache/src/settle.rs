@@ -58,7 +58,7 @@ pub(crate) enum Look {
 }
 
 impl Store {
-    /// Does one round: at most [`MAX_BATCH`] of what came in. [`CacheError::Busy`] when another process owns the index.
+    /// Does one round: at most a thousand or so of what came in. [`CacheError::Busy`] when another process owns the index.
     pub fn maintain(&self, effort: Effort) -> Result<Maintained, CacheError> {
         let _one_at_a_time = self.maintaining.lock().unwrap_or_else(PoisonError::into_inner);
         self.compare_once(effort)?;
