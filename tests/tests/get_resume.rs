@@ -160,6 +160,78 @@ fn a_part_that_is_a_link_to_somewhere_else_is_not_written_through() -> Result<()
 }
 
 #[test]
+fn what_is_left_of_a_whole_file_is_not_taken_for_its_ranges() -> Result<()> {
+    let (stopped, _) = stopped_by(Signal::Interrupt)?;
+    let ranges = ["--range", "20000000-20000999", "--range", "5-1004"];
+    stopped.home.dray([&["get", "--embedded", &stopped.url], &ranges[..]].concat())?.expect(0);
+    let wanted = [&stopped.bytes[20_000_000..20_001_000], &stopped.bytes[5..1005]].concat();
+    assert!(fs::read(stopped.home.downloads().join("a.bin"))? == wanted, "the file is wrong");
+    Ok(())
+}
+
+#[test]
+fn what_is_left_of_ranges_is_not_taken_for_the_whole_file_or_for_others() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(23, usize::try_from(SIZE)?), "v1");
+    let bytes = content.bytes.to_vec();
+    let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(RATE));
+    for options in [&[][..], &["--range", "9000000-16999999", "--range", "0-999999"]] {
+        let home = Home::new()?;
+        let before = server.body_bytes("/a.bin");
+        let mut running = home.start(["get", "--embedded", "--range", "8000000-23999999", &url])?;
+        server.wait_for_body_bytes("/a.bin", before + 8 * MIB, PATIENCE)?;
+        running.signal(Signal::Interrupt)?;
+        running.wait(PATIENCE)?.expect(130);
+        home.dray([&["get", "--embedded", &url], options].concat())?.expect(0);
+        let wanted = match options {
+            [] => bytes.clone(),
+            _ => [&bytes[9_000_000..17_000_000], &bytes[..1_000_000]].concat(),
+        };
+        assert!(fs::read(home.downloads().join("a.bin"))? == wanted, "{options:?}: the file is wrong");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_left_of_another_url_is_not_taken_for_this_one() -> Result<()> {
+    let (stopped, _) = stopped_by(Signal::Interrupt)?;
+    // The same name, size and ETag in another folder.
+    let other = Content::new(random_bytes(24, usize::try_from(SIZE)?), "v1");
+    let bytes = other.bytes.to_vec();
+    let url = stopped.server.page("/other/a.bin", move |ask| other.answer(ask));
+    stopped.home.dray(["get", "--embedded", &url])?.expect(0);
+    assert!(fs::read(stopped.home.downloads().join("a.bin"))? == bytes, "the file is wrong");
+    Ok(())
+}
+
+#[test]
+fn a_digest_given_at_the_second_try_is_checked_over_all_bytes() -> Result<()> {
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let (stopped, _) = stopped_by(Signal::Interrupt)?;
+    stopped.home.dray(["get", "--embedded", "--digest", &wrong, &stopped.url])?.expect(5);
+    assert!(stopped.home.downloaded()?.is_empty(), "{:?}", stopped.home.downloaded()?);
+    Ok(())
+}
+
+#[test]
+fn bytes_that_were_changed_on_disk_meanwhile_are_found_by_the_digest() -> Result<()> {
+    let (stopped, _) = stopped_by(Signal::Interrupt)?;
+    let mut part = fs::read(stopped.part())?;
+    part[1_000_000] ^= 1;
+    fs::write(stopped.part(), part)?;
+    let right = stopped.home.path().join("right");
+    fs::write(&right, &stopped.bytes)?;
+    let outcome = stopped.home.dray(["get", "--embedded", "--digest", &sha256_of(&right)?, &stopped.url])?;
+    if outcome.code == 0 {
+        assert!(fs::read(stopped.home.downloads().join("a.bin"))? == stopped.bytes, "the file is wrong");
+    } else {
+        outcome.expect(5);
+        assert!(!stopped.home.downloads().join("a.bin").exists());
+    }
+    Ok(())
+}
+
+#[test]
 fn two_of_the_same_at_once_never_make_a_wrong_file() -> Result<()> {
     let server = FaultServer::start()?;
     let content = Content::new(random_bytes(22, usize::try_from(4 * MIB)?), "v1");
