@@ -1,6 +1,6 @@
 //! Who watches, and who of them is told what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +13,8 @@ use crate::metrics::Metrics;
 
 /// Event streams at a time, of everyone.
 const MAX_SUBSCRIBERS: usize = 512;
+/// Happenings that wait for the disk.
+const MAX_HELD: usize = 10_000;
 /// Event streams at a time, of one user.
 const MAX_SUBSCRIBERS_PER_USER: usize = 128;
 
@@ -53,8 +55,28 @@ struct Subscriber {
     since: u64,
 }
 
+/// What waits for the disk before it is told, in the order in which it happened.
+#[derive(Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    /// In all batches.
+    happenings: usize,
+    last: u64,
+}
+
+struct Batch {
+    number: u64,
+    released: bool,
+    happenings: Vec<Happening>,
+}
+
+/// A batch that is held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held(u64);
+
 /// All subscribers.
 pub(crate) struct Hub {
+    held: Mutex<Waiting>,
     subscribers: Mutex<BTreeMap<u64, Subscriber>>,
     /// How many, to be looked at without the lock.
     count: AtomicUsize,
@@ -70,7 +92,12 @@ pub(crate) struct Subscription {
 
 impl Hub {
     pub(crate) fn new(metrics: Metrics) -> Arc<Hub> {
-        Arc::new(Hub { subscribers: Mutex::default(), count: AtomicUsize::new(0), metrics })
+        Arc::new(Hub {
+            held: Mutex::default(),
+            subscribers: Mutex::default(),
+            count: AtomicUsize::new(0),
+            metrics,
+        })
     }
 
     /// Whether nobody would hear: then no message need be made.
@@ -106,8 +133,42 @@ impl Hub {
         }
     }
 
-    /// Tells everyone who may and wants to know what happened.
-    pub(crate) fn publish(&self, happenings: &[Happening]) {
+    /// Tells everyone who may and wants to know what happened, after what is held.
+    pub(crate) fn publish(&self, happenings: Vec<Happening>) {
+        self.release(self.hold(happenings));
+    }
+
+    /// Keeps back what happened, and all that happens after it, until [`Hub::release`].
+    pub(crate) fn hold(&self, happenings: Vec<Happening>) -> Held {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.last += 1;
+        let number = held.last;
+        held.happenings += happenings.len();
+        held.batches.push_back(Batch { number, released: false, happenings });
+        Held(number)
+    }
+
+    /// What was held may be told.
+    pub(crate) fn release(&self, Held(number): Held) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = held.batches.iter_mut().find(|batch| batch.number == number) {
+            batch.released = true;
+        }
+        while let Some(batch) = held.batches.pop_front_if(|batch| batch.released) {
+            held.happenings -= batch.happenings.len();
+            self.tell(&batch.happenings);
+        }
+        if held.happenings > MAX_HELD {
+            // The disk has not answered for long. Nobody is told the rest; everybody begins again when it has.
+            for batch in &mut held.batches {
+                batch.happenings = Vec::new();
+            }
+            held.happenings = 0;
+            self.lock().values().for_each(|subscriber| subscriber.mailbox.overflow());
+        }
+    }
+
+    fn tell(&self, happenings: &[Happening]) {
         if happenings.is_empty() || self.is_empty() {
             return;
         }
@@ -153,5 +214,111 @@ impl Drop for Subscription {
         let mut subscribers = self.hub.lock();
         subscribers.remove(&self.number);
         self.hub.counted(&subscribers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dray_jobs::{JobState, JobType, NewJob, Now, Places, Queue, Rules};
+
+    use super::*;
+
+    const OWNER: &str = "7";
+
+    fn job(owner: &str, queue: &mut Queue) -> JobId {
+        let id = JobId(uuid::Uuid::new_v4());
+        let (display_name, job_type) = ("test".to_owned(), JobType::Download);
+        let new = NewJob { id, display_name, job_type, settings: Vec::new() };
+        let outcome = queue.create(Now::default(), &Caller::user(Owner::new(owner)), new).unwrap();
+        assert!(outcome.code.is_success());
+        id
+    }
+
+    fn queue() -> Queue {
+        Queue::new(Rules::default(), Places::default())
+    }
+
+    fn hub() -> Arc<Hub> {
+        Hub::new(Metrics::new().unwrap())
+    }
+
+    fn all_of(owner: &str) -> Interest {
+        let caller = Caller::user(Owner::new(owner));
+        Interest { caller, jobs: None, kinds: None, all_users: false }
+    }
+
+    fn watching(hub: &Arc<Hub>, interest: Interest) -> Subscription {
+        let subscription = hub.subscribe(interest).unwrap();
+        hub.shown(&subscription, 0);
+        subscription
+    }
+
+    fn modified(queue: &Queue, job: JobId, number: u64) -> Happening {
+        Happening::modified(queue.job(job).unwrap()).numbered(number)
+    }
+
+    async fn number(subscription: &Subscription) -> u64 {
+        match subscription.next().await {
+            Next::Event((number, _)) => number,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_happens_after_something_that_is_held_is_told_after_it() {
+        let (hub, mut queue) = (hub(), queue());
+        let job = job(OWNER, &mut queue);
+        let watcher = watching(&hub, all_of(OWNER));
+        let first = hub.hold(vec![modified(&queue, job, 1)]);
+        hub.publish(vec![modified(&queue, job, 2)]);
+        let third = hub.hold(vec![modified(&queue, job, 3)]);
+        hub.release(third);
+        hub.release(first);
+        for expected in 1..=3 {
+            assert_eq!(number(&watcher).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_hears_of_its_own_jobs_and_of_what_it_asked_for() {
+        let (hub, mut queue) = (hub(), queue());
+        let (own, other) = (job(OWNER, &mut queue), job("8", &mut queue));
+        let watcher = watching(&hub, all_of(OWNER));
+        let administrator = Caller::administrator(Owner::new("0"));
+        let kinds = Some(vec![EventKind::StateChanged]);
+        let picky = watching(&hub, Interest { caller: administrator, jobs: None, kinds, all_users: true });
+        hub.publish(vec![modified(&queue, other, 1), modified(&queue, own, 2)]);
+        assert_eq!(number(&watcher).await, 2);
+        let changed =
+            Happening::state_changed(queue.job(other).unwrap(), JobState::Suspended, JobState::Queued);
+        hub.publish(vec![changed.numbered(3), modified(&queue, own, 4)]);
+        assert_eq!(number(&watcher).await, 4);
+        assert_eq!(number(&picky).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_never_answers_costs_a_bounded_number_of_events() {
+        let (hub, mut queue) = (hub(), queue());
+        let job = job(OWNER, &mut queue);
+        let watcher = watching(&hub, all_of(OWNER));
+        let held = hub.hold(vec![modified(&queue, job, 1)]);
+        for n in 2..=MAX_HELD as u64 + 1 {
+            hub.publish(vec![modified(&queue, job, n)]);
+        }
+        assert_eq!(watcher.next().await, Next::BeginAgain);
+        hub.release(held);
+        hub.publish(vec![modified(&queue, job, 77_777)]);
+        assert_eq!(number(&watcher).await, 77_777);
+    }
+
+    #[test]
+    fn one_user_cannot_take_every_place() {
+        let hub = hub();
+        let taken: Vec<_> =
+            (0..MAX_SUBSCRIBERS_PER_USER).map(|_| hub.subscribe(all_of(OWNER)).unwrap()).collect();
+        assert_eq!(hub.subscribe(all_of(OWNER)).err().unwrap().code, Code::E_OUTOFMEMORY);
+        assert!(hub.subscribe(all_of("8")).is_ok());
+        drop(taken);
+        assert!(hub.is_empty());
     }
 }

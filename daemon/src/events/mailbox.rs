@@ -84,7 +84,16 @@ impl<T> Mailbox<T> {
         Fate::Overflowed
     }
 
-    /// The reader is gone, or the daemon stops.
+    /// Events were lost before they got here.
+    pub(crate) fn overflow(&self) {
+        let mut inbox = self.lock();
+        inbox.events = VecDeque::new();
+        inbox.overflowed = true;
+        drop(inbox);
+        self.arrived.notify_one();
+    }
+
+    /// The daemon stops.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();

@@ -111,7 +111,7 @@ impl Actor {
 
     /// Works until `stop`; then lets go of every transfer, with all that moved on record.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        self.end_turn();
+        self.go_on();
         loop {
             let timer = self.next_timer();
             tokio::select! {
@@ -131,7 +131,7 @@ impl Actor {
                 }
             }
             self.tick();
-            self.end_turn();
+            self.go_on();
         }
         self.stop().await;
     }
@@ -152,14 +152,14 @@ impl Actor {
         self.write_turn();
     }
 
-    /// What the queue has to do by itself, then everything that gathered, to the disk.
-    fn end_turn(&mut self) {
+    /// What the queue has to do by itself.
+    fn go_on(&mut self) {
         let now = self.clock.now();
         while let Some(command) = self.queue.poll(now) {
             self.perform(command.job, command.effects, None);
         }
         self.start_transfers();
-        self.write_turn();
+        self.end_turn();
     }
 
     fn answer(&mut self, ask: Ask) {
@@ -215,7 +215,7 @@ impl Actor {
     fn next_timer(&self) -> Option<Instant> {
         let queue = self.queue.timeout().map(|at| self.clock.at(at));
         let tick = (self.transfers.count() > 0 || !self.moved.is_empty()).then(|| self.ticked + TICK);
-        queue.into_iter().chain(tick).min()
+        queue.into_iter().chain(tick).chain(self.turn.due()).min()
     }
 
     /// Twice a second while bytes move: the machine learns how far they are, and watchers too.

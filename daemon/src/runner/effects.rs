@@ -35,15 +35,21 @@ impl Actor {
                 Effect::Forget => work.forget = true,
             }
         }
-        if !work.is_empty() {
+        if work.touches_files() || work.forget && self.is_busy(job) {
             self.add_errand(job, work, reply);
-        } else if let Some((reply, code)) = reply {
+            return;
+        }
+        if let Some((reply, code)) = reply {
             self.reply(job, reply, code);
+        }
+        if work.forget {
+            self.forget(job);
         }
     }
 
     fn state_changed(&mut self, job: JobId, from: JobState, to: JobState) {
         tracing::info!(%job, %from, %to, "state");
+        self.turn.urgent |= !to.is_action();
         self.metrics.jobs.with_label_values(&[from.name()]).dec();
         if !to.is_final() {
             self.metrics.jobs.with_label_values(&[to.name()]).inc();

@@ -26,8 +26,8 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.renames.is_empty() && self.deletes.is_empty() && !self.forget
+    pub(crate) fn touches_files(&self) -> bool {
+        !self.renames.is_empty() || !self.deletes.is_empty()
     }
 
     /// The files that must be free.

@@ -27,9 +27,15 @@ impl Actor {
         let id = self.next_errand;
         self.next_errand += 1;
         let (files, forget) = (work.files(job), work.forget);
+        self.turn.urgent = true;
         self.turn.errands.push(id);
         self.errands.insert(id, Errand { job, work: Some(work), files, durable: false, forget, reply });
         self.hold_files();
+    }
+
+    /// Whether a transfer or an errand is at work for the job.
+    pub(super) fn is_busy(&self, job: JobId) -> bool {
+        self.transfers.is_any_running(job) || self.errands.values().any(|errand| errand.job == job)
     }
 
     /// Keeps transfers off the files that errands work on.
@@ -106,7 +112,7 @@ impl Actor {
     }
 
     /// Drops a job that has ended.
-    fn forget(&mut self, job: JobId) {
+    pub(super) fn forget(&mut self, job: JobId) {
         self.queue.forget(job);
         self.turn.forget(job);
         self.moved.remove(&job);

@@ -1,11 +1,15 @@
-//! One turn of the runner: everything that a batch of messages changed, written as one transaction.
+//! Everything that changed since the last transaction, written as one.
 //!
-//! What was changed many times within a turn is written once, as it is at the end. Replies and events wait until the
-//! transaction is on disk.
+//! What was changed many times is written once, as it is at the end. Somebody who waits for an answer, and a job that
+//! comes to rest, are worth a transaction of their own; how far a running job is goes to the disk a few times a
+//! second at most. Replies and events of the first kind wait until the transaction is on disk.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use dray_jobs::{Code, Failure, FileIndex, Job, JobId, JobState};
+
+use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::errand::ErrandId;
@@ -14,9 +18,17 @@ use super::transfers::FileId;
 use crate::events::Happening;
 use crate::records::{Change, FileKey, JobKey, NotDurable, encode};
 
+/// How long what nobody waits for may stay in memory. A crash costs that much of what was known of running files,
+/// and none of their bytes, which have checkpoints of their own.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// What has gathered since the last transaction.
 #[derive(Default)]
 pub(super) struct Turn {
+    /// Somebody waits for it.
+    pub(super) urgent: bool,
+    /// When the first of it that writes gathered.
+    since: Option<Instant>,
     pub(super) jobs: BTreeSet<JobId>,
     pub(super) files: BTreeSet<FileId>,
     /// Changes that are rows already.
@@ -39,6 +51,7 @@ impl Turn {
 
     /// The job and all its rows are gone.
     pub(super) fn forget(&mut self, job: JobId) {
+        self.urgent = true;
         self.change.forget(key(job));
         self.forgotten.insert(job);
     }
@@ -48,8 +61,9 @@ impl Turn {
         !self.jobs.is_empty() || !self.files.is_empty() || !self.change.is_empty()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        !self.writes() && self.replies.is_empty() && self.happenings.is_empty() && self.errands.is_empty()
+    /// When it has to be written even if nobody waits for it.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + PATIENCE)
     }
 }
 
@@ -64,14 +78,24 @@ pub(super) fn send(reply: Reply, answer: Result<Answer, Failure>) {
 }
 
 impl Actor {
-    /// Hands the turn to the disk and begins the next one.
+    /// Hands over what is due, and tells watchers what need not wait.
+    pub(super) fn end_turn(&mut self) {
+        let now = Instant::now();
+        if self.turn.since.is_none() && self.turn.writes() {
+            self.turn.since = Some(now);
+        }
+        if self.turn.urgent || self.turn.due().is_some_and(|due| due <= now) {
+            self.write_turn();
+        } else {
+            self.hub.publish(std::mem::take(&mut self.turn.happenings));
+        }
+    }
+
+    /// Hands everything to the disk and begins anew.
     pub(super) fn write_turn(&mut self) {
         let turn = std::mem::take(&mut self.turn);
-        if turn.is_empty() {
-            return;
-        }
         let writes = turn.writes();
-        let Turn { jobs, files, mut change, forgotten, replies, happenings, errands } = turn;
+        let Turn { jobs, files, mut change, forgotten, replies, happenings, errands, .. } = turn;
         let now = self.clock.now();
         for id in jobs.into_iter().filter(|id| !forgotten.contains(id)) {
             if let Some(job) = self.queue.job(id) {
@@ -84,6 +108,7 @@ impl Actor {
             }
         }
         let (hub, outbox) = (self.hub.clone(), self.outbox.clone());
+        let held = hub.hold(happenings);
         let finish = move |outcome: Result<(), NotDurable>| {
             let refused = outcome.err().map(|error| {
                 Failure::new(Code::ERROR_WRITE_FAULT, format!("The change may not last: {error}."))
@@ -91,7 +116,7 @@ impl Actor {
             for (reply, answer) in replies {
                 send(reply, refused.clone().map_or(Ok(answer), Err));
             }
-            hub.publish(&happenings);
+            hub.release(held);
             if !errands.is_empty() {
                 // Work begins even so: on a full disk it is deletions that make room.
                 drop(outbox.send(Message::Durable(errands)));
@@ -105,7 +130,7 @@ impl Actor {
         }
     }
 
-    /// Tells watchers, once this turn is on disk.
+    /// Tells watchers.
     pub(super) fn tell(&mut self, job: JobId, make: impl FnOnce(&Job) -> Option<Happening>) {
         if self.hub.is_empty() {
             return;
@@ -133,6 +158,7 @@ impl Actor {
             files_total: count(job.files().len()),
             files_completed: count(completed),
         };
+        self.turn.urgent = true;
         self.turn.replies.push((reply, answer));
     }
 }
