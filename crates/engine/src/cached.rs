@@ -16,6 +16,9 @@ use url::Url;
 
 use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof};
 
+/// The smallest content that is cached, in bytes. To ask an origin whether a smaller one has changed costs as much as to fetch it.
+const MIN_CACHED_LEN: u64 = 64 << 10;
+
 /// The cache, called from async code: every call runs where blocking is allowed.
 #[derive(Clone)]
 pub(crate) struct Cached(pub(crate) Arc<Store>);
@@ -80,12 +83,16 @@ impl Cached {
             validators,
             file_name: None,
             is_cached: true,
+            is_synced: true,
         }))
     }
 
     /// Gives a proven file to the cache. A cache that cannot take it costs a warning, never the download.
     pub(crate) async fn adopt(&self, proven: Proven<'_>) -> bool {
         let Proven { table, digests, url, validators, file } = proven;
+        if table.size() < MIN_CACHED_LEN {
+            return false;
+        }
         let stored = StoredValidators {
             etag: validators.etag.clone(),
             last_modified: validators.last_modified.clone(),

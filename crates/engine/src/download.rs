@@ -4,15 +4,17 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use dray_content::Algorithm;
+use dray_content::{Algorithm, PieceTable};
 use dray_origin::{Client, Sharing};
 use dray_platform::{open, space, times};
 use dray_ranges::RangeSet;
 
 use crate::cached::{Cached, Proven};
 use crate::opening::{self, Head, Opening, Start};
-use crate::proof::check;
+use crate::patience::Patience;
+use crate::proof::{Proof, check};
 use crate::sink::{Sink, Target, Version};
+use crate::small;
 use crate::source::Origin;
 use crate::temp::open_temp;
 use crate::transfer::{Outcome, Transfer};
@@ -29,6 +31,7 @@ pub(crate) struct Download<'a> {
     watch: Arc<dyn Watch>,
     sink: Option<Sink>,
     bytes: BytesBySource,
+    patience: Patience,
 }
 
 impl<'a> Download<'a> {
@@ -44,7 +47,15 @@ impl<'a> Download<'a> {
             headers: task.headers.as_slice().into(),
             has_digest: task.digest.is_some(),
         };
-        Self { task, origin, cache, watch, sink: None, bytes: BytesBySource::default() }
+        Self {
+            task,
+            origin,
+            cache,
+            watch,
+            sink: None,
+            bytes: BytesBySource::default(),
+            patience: Patience::new(task.retries),
+        }
     }
 
     /// Runs to the end. When the future is dropped, [`Self::close`] keeps what was reached.
@@ -53,8 +64,16 @@ impl<'a> Download<'a> {
             Some(cache) => cache.by_url(&self.task.url).await,
             None => None,
         };
-        for _ in 0..=MAX_RESTARTS {
-            let opened = opening::open(self.task, &self.origin, cached.take(), resume.take(), &*self.watch);
+        let mut restarts = 0;
+        while restarts <= MAX_RESTARTS {
+            let opened = opening::open(
+                self.task,
+                &self.origin,
+                cached.take(),
+                resume.take(),
+                &mut self.patience,
+                &*self.watch,
+            );
             let start = match (opened.await?, self.cache) {
                 (Opening::Origin(start), _) => *start,
                 (Opening::Cache(entry, validators), Some(cache)) => {
@@ -66,9 +85,19 @@ impl<'a> Download<'a> {
                 (Opening::Cache(..), None) => continue,
             };
             let head = start.head.clone();
+            if small::is_small(self.task, &start) {
+                match self.fetch_small(start).await? {
+                    Some(proof) => return self.accept(proof, head, !self.task.may_leave_unsynced).await,
+                    None => continue,
+                }
+            }
             match self.transfer(start).await? {
-                Outcome::Complete { size } => return self.finish(size, head).await,
+                Outcome::Complete { size } => {
+                    let proof = self.prove(size, &head).await?;
+                    return self.accept(proof, head, true).await;
+                }
                 Outcome::Changed => {
+                    restarts += 1;
                     let why = format!("the file at {} has changed", self.origin.host());
                     self.watch.event(Event::Restarted { why });
                 }
@@ -88,15 +117,7 @@ impl<'a> Download<'a> {
     /// Moves the bytes of one version into the sink.
     async fn transfer(&mut self, start: Start) -> Result<Outcome, FetchError> {
         let Start { response, have, ranges, head } = start;
-        self.watch.event(Event::Known {
-            local_size: self.task.layout.local_len(head.validators.size),
-            resumed: have.len_bytes(),
-            file_name: head.file_name.clone(),
-            validators: head.validators.clone(),
-        });
-        // What came of an earlier version is of no use any more.
-        self.bytes.wasted += std::mem::take(&mut self.bytes.origin);
-        self.bytes.resumed = have.len_bytes();
+        self.begin(&head, have.len_bytes());
         let version = version_of(self.task, &head);
         match &mut self.sink {
             Some(sink) => sink.restart(version).await?,
@@ -141,32 +162,74 @@ impl<'a> Download<'a> {
         Sink::start(target, file, version, have.clone())
     }
 
-    /// Proves the sink, gives its content to the cache and says what was fetched.
-    async fn finish(&mut self, size: u64, head: Head) -> Result<Fetched, FetchError> {
+    /// Brings a small file into its sink; `None` when the answer broke off and the origin is to be asked again.
+    async fn fetch_small(&mut self, start: Start) -> Result<Option<Proof>, FetchError> {
+        let Start { response, head, .. } = start;
+        self.begin(&head, 0);
+        let Some(response) = response else { return Ok(None) };
+        let bytes = match small::read(response, &*self.watch).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let error = FetchError::from(error);
+                let pause = self.patience.pause_after(&error).ok_or_else(|| error.clone())?;
+                self.watch.event(Event::Retrying { error, pause });
+                tokio::time::sleep(pause).await;
+                return Ok(None);
+            }
+        };
+        self.bytes.origin = bytes.len() as u64;
+        let (temp, version) = (self.task.temp.clone(), version_of(self.task, &head));
+        let must_sync = !self.task.may_leave_unsynced;
+        let stored = tokio::task::spawn_blocking(move || {
+            small::store(&temp, &bytes, &version, head.modified, must_sync)
+        });
+        stored.await.unwrap_or(Err(FetchError::Interrupted)).map(Some)
+    }
+
+    /// Tells what is known, and forgets what came of an earlier version.
+    fn begin(&mut self, head: &Head, resumed: u64) {
+        self.watch.event(Event::Known {
+            local_size: self.task.layout.local_len(head.validators.size),
+            resumed,
+            file_name: head.file_name.clone(),
+            validators: head.validators.clone(),
+        });
+        self.bytes.wasted += std::mem::take(&mut self.bytes.origin);
+        self.bytes.resumed = resumed;
+    }
+
+    /// Hashes what is left, syncs the sink, and gives it the looks of an ordinary file.
+    async fn prove(&mut self, size: u64, head: &Head) -> Result<Proof, FetchError> {
         let sink = self.sink.take().ok_or(FetchError::Interrupted)?;
         let proof = sink.prove(size).await?;
-        check(&proof, self.task.digest.as_ref(), &head.published, &self.origin.host())?;
         let temp = &self.task.temp;
-        dress(temp, &head)
+        dress(temp, head)
             .map_err(|error| FetchError::local("set the rights and the time of", temp, error))?;
-        let digests = proof.digests;
-        let id = proof.table.as_ref().map(dray_content::PieceTable::root);
-        let is_cached = match (self.cache, proof.table) {
+        Ok(Proof { remote_size: size, ..proof })
+    }
+
+    /// Holds the proof against every digest that was given, gives the content to the cache and says what was fetched.
+    async fn accept(&mut self, proof: Proof, head: Head, is_synced: bool) -> Result<Fetched, FetchError> {
+        check(&proof, self.task.digest.as_ref(), &head.published, &self.origin.host())?;
+        let Proof { table, digests, remote_size, .. } = proof;
+        let id = table.as_ref().map(PieceTable::root);
+        let is_cached = match (self.cache, table) {
             (Some(cache), Some(table)) if head.sharing == Sharing::Public => {
-                let (url, validators) = (&self.task.url, &head.validators);
-                cache.adopt(Proven { table, digests: &digests, url, validators, file: temp }).await
+                let (url, validators, file) = (&self.task.url, &head.validators, self.task.temp.as_path());
+                cache.adopt(Proven { table, digests: &digests, url, validators, file }).await
             }
             _ => false,
         };
         Ok(Fetched {
-            size: self.task.layout.local_len(Some(size)).unwrap_or(size),
-            remote_size: size,
+            size: self.task.layout.local_len(Some(remote_size)).unwrap_or(remote_size),
+            remote_size,
             id,
             digests,
             bytes: self.bytes,
             validators: head.validators,
             file_name: head.file_name,
             is_cached,
+            is_synced,
         })
     }
 }

@@ -5,7 +5,8 @@
 //! [`FileTask`] goes in, a [`Fetched`] or a [`FetchError`] comes out, and a [`Watch`] is told what happens in between. It never
 //! gives a file its final name: that is the caller's act, once it has decided that the file is wanted.
 //!
-//! Start at [`Engine::fetch`] in `fetch.rs`; `download.rs` is one download, `transfer.rs` is the loop that moves bytes, `sink.rs` where they land, `proof.rs` what
+//! Start at [`Engine::fetch`] in `fetch.rs`; `download.rs` is one download, `transfer.rs` is the loop that moves bytes, `sink.rs` where they land (`small.rs` for
+//! files of one piece), `proof.rs` what
 //! must hold before a file counts as whole.
 
 mod cached;
@@ -18,6 +19,7 @@ mod patience;
 mod placement;
 mod proof;
 mod sink;
+mod small;
 mod source;
 mod task;
 mod temp;

@@ -47,9 +47,9 @@ pub(crate) async fn open(
     origin: &Origin,
     cached: Option<(Entry, Validators)>,
     mut resume: Option<Checkpoint>,
+    patience: &mut Patience,
     watch: &dyn Watch,
 ) -> Result<Opening, FetchError> {
-    let mut patience = Patience::new(task.retries);
     loop {
         watch.event(Event::Connecting);
         let (wish, is_complete) = wish(task, resume.as_ref())?;

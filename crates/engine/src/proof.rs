@@ -27,6 +27,8 @@ pub(crate) struct Proof {
     pub(crate) digests: Vec<Digest>,
     /// CRC-32C of the whole file, when it was asked for.
     pub(crate) crc32c: Option<u32>,
+    /// Size of the remote file in bytes.
+    pub(crate) remote_size: u64,
 }
 
 impl Hashes {
@@ -45,7 +47,7 @@ impl Hashes {
 
     /// Reads back what is not hashed yet and closes the hashes of a file of `size` bytes.
     pub(crate) fn prove(mut self, file: &File, size: u64) -> io::Result<Proof> {
-        let mut buffer = vec![0; READ_LEN];
+        let mut buffer = if self.must_read(size) { vec![0; READ_LEN] } else { Vec::new() };
         for gap in self.table.unhashed(size).iter() {
             read(file, gap, &mut buffer, |offset, bytes| self.table.feed(offset, bytes))?;
         }
@@ -57,7 +59,7 @@ impl Hashes {
         let table = self.table.finish(size).ok_or_else(|| io::Error::other("a piece has no hash"))?;
         let (sha2, crc32c) = self.whole.finish();
         let digests = std::iter::once(table.root().digest()).chain(sha2).collect();
-        Ok(Proof { table: Some(table), digests, crc32c })
+        Ok(Proof { table: Some(table), digests, crc32c, remote_size: size })
     }
 }
 

@@ -29,6 +29,8 @@ pub struct FileTask {
     pub retries: Retries,
     /// Look in the cache and give the content to it.
     pub use_cache: bool,
+    /// The caller makes small files durable itself, many at once; see [`Fetched::is_synced`].
+    pub may_leave_unsynced: bool,
 }
 
 impl FileTask {
@@ -53,7 +55,7 @@ impl Default for Retries {
     }
 }
 
-/// A file that is whole and proven in its sink, its bytes on disk.
+/// A file that is whole and proven in its sink.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// Bytes in the sink.
@@ -72,6 +74,9 @@ pub struct Fetched {
     pub file_name: Option<SafeName>,
     /// Whether the cache holds the content now.
     pub is_cached: bool,
+    /// Whether the bytes are on disk. False only for a small file whose task allowed it: then the caller must sync it before it
+    /// claims the file to anyone.
+    pub is_synced: bool,
 }
 
 /// Bytes of one file by where they came from.

@@ -62,6 +62,25 @@ async fn a_cut_connection_goes_on_from_where_it_was_cut() {
 }
 
 #[tokio::test]
+async fn a_small_file_that_is_cut_is_asked_for_again_whole() {
+    let world = World::new();
+    let file = Content::new(pseudo_random(20_000, "s"), "s");
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| if ask.nth < 2 { file.answer(ask).cut_after(5_000) } else { file.answer(ask) }
+    });
+    let mut task = world.task(&url);
+    task.digest = Some(world.sha256(&file.bytes));
+    let fetched = world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), file.bytes[..]);
+    assert_eq!(fetched.id.unwrap().to_string(), blake3::hash(&file.bytes).to_string());
+    assert_eq!(fetched.bytes.origin, 20_000);
+    let url = world.serve("/never", move |ask| file.answer(ask).cut_after(5_000));
+    let error = world.fetch(&world.task(&url)).await.unwrap_err();
+    assert_eq!(error.code(), Code::BG_E_CONNECTION_CLOSED);
+}
+
+#[tokio::test]
 async fn a_cut_without_any_validator_starts_over_because_nothing_would_show_a_mixture() {
     let world = World::new();
     let file = Content::anonymous(pseudo_random(LEN, "x"));

@@ -121,6 +121,7 @@ impl Actor {
             headers: Vec::new(),
             retries: Retries::default(),
             use_cache: true,
+            may_leave_unsynced: false,
         })
     }
 }

@@ -43,6 +43,7 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
         headers,
         retries: Retries { attempts: args.retries.saturating_add(1), longest_pause: LONGEST_PAUSE },
         use_cache: !args.no_cache,
+        may_leave_unsynced: false,
     };
     let stop = CancellationToken::new();
     let watch = Arc::new(Progress::new(destination.clone(), *printer, stop.clone()));

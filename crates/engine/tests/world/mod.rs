@@ -83,6 +83,7 @@ impl World {
             headers: Vec::new(),
             retries: Retries::default(),
             use_cache: false,
+            may_leave_unsynced: false,
         }
     }
 
