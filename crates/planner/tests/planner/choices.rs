@@ -121,9 +121,22 @@ fn a_request_is_divided_from_the_set_number_of_bytes_on() {
     let min = Settings::default().min_split;
     for (size, requests) in [(min - 1, 1), (min, 2)] {
         let mut planner = whole(Some(size), RangeSet::new());
+        planner.set_alignment(1);
         planner.add_source(START, origin());
         planner.add_source(START, origin());
         assert_eq!(asked(&mut planner, START).len(), requests, "{size}");
+    }
+}
+
+#[test]
+fn a_request_is_not_cut_up_for_a_few_bytes() {
+    let least = Settings::default().min_split / 2;
+    for (len, requests) in [(least - 1, 0), (least, 1)] {
+        let mut planner = whole(Some(100 * MIB), RangeSet::new());
+        planner.add_source(START, origin());
+        fetched(&mut planner, START);
+        planner.add_source(START, only(&[(50 * MIB, 50 * MIB + len)], peer()));
+        assert_eq!(asked(&mut planner, START).len(), requests, "{len}");
     }
 }
 
@@ -225,6 +238,32 @@ fn a_slow_source_is_taken_from_but_not_given_up() {
     assert!(matches!(commands[1], Command::Fetch { range: Wish { start: 1_000, .. }, .. }));
     planner.remove_source(s(11), dear);
     assert!(!planner.stuck());
+}
+
+#[test]
+fn a_source_that_gives_nothing_while_another_is_ready_has_failed() {
+    let mut planner = whole_with(Settings { max_failures: 1, ..Settings::default() }, SIZE, RangeSet::new());
+    planner.add_source(START, peer());
+    let (request, ..) = fetched(&mut planner, START);
+    let dear = planner.add_source(START, origin());
+    planner.handle_timeout(s(10));
+    let reason = CancelReason::Slow;
+    assert_eq!(polled(&mut planner, s(10))[0], Command::Cancel { request, reason });
+    planner.remove_source(s(11), dear);
+    assert!(planner.stuck());
+}
+
+#[test]
+fn a_reader_does_not_stop_a_source_that_could_not_start_again() {
+    let mut planner = whole(Some(SIZE), set(&[(1_000, 2_000)]));
+    planner.add_source(START, Source { max_requests: 2, ..peer() });
+    let commands = polled(&mut planner, START);
+    let [Command::Fetch { request: first, .. }, Command::Fetch { .. }] = commands[..] else {
+        panic!("{commands:?}");
+    };
+    planner.failed(START, first, Failure::Retry { after: s(60) });
+    planner.prefer(START, set(&[(8_000_000, 9_000_000)]));
+    assert_eq!(polled(&mut planner, START), []);
 }
 
 #[test]
