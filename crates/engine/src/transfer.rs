@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dray_content::{MIN_PIECE_LEN, piece_len};
 use dray_origin::{Response, Validators};
 use dray_planner::{
@@ -106,19 +107,7 @@ impl Transfer<'_> {
             };
             match message {
                 Message::Chunk { request, offset, bytes } => {
-                    let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { continue };
-                    let now = moving.began.elapsed();
-                    let Some(keep) = moving.planner.received(now, request, range) else {
-                        self.bytes.wasted += range.len();
-                        continue;
-                    };
-                    self.bytes.wasted += range.len() - keep.len();
-                    self.bytes.origin += keep.len();
-                    moving.patience.reset();
-                    self.watch.event(Event::Received { bytes: keep.len() });
-                    let from = usize::try_from(keep.start() - offset).unwrap_or(usize::MAX);
-                    let len = usize::try_from(keep.len()).unwrap_or(usize::MAX);
-                    sink.write(keep.start(), bytes.slice(from..from + len)).await?;
+                    self.take(&mut moving, request, offset, &bytes, sink).await?;
                 }
                 Message::Ended { request, result } => {
                     moving.running.remove(&request);
@@ -130,6 +119,31 @@ impl Transfer<'_> {
         }
         let size = self.known.size.ok_or_else(|| FetchError::NoRanges { host: self.origin.host() })?;
         Ok(Outcome::Complete { size })
+    }
+
+    /// Gives the sink what is wanted of a chunk.
+    async fn take(
+        &mut self,
+        moving: &mut Moving,
+        request: RequestId,
+        offset: u64,
+        bytes: &Bytes,
+        sink: &mut Sink,
+    ) -> Result<(), FetchError> {
+        let end = offset + bytes.len() as u64;
+        let mut at = offset;
+        while let Some(rest) = ByteRange::new(at, end) {
+            let Some(keep) = moving.planner.received(moving.began.elapsed(), request, rest) else { break };
+            moving.patience.reset();
+            self.bytes.wasted += keep.start() - at;
+            self.bytes.origin += keep.len();
+            self.watch.event(Event::Received { bytes: keep.len() });
+            let index = |at: u64| usize::try_from(at - offset).expect("within the chunk");
+            sink.write(keep.start(), bytes.slice(index(keep.start())..index(keep.end()))).await?;
+            at = keep.end();
+        }
+        self.bytes.wasted += end - at;
+        Ok(())
     }
 
     /// Does what the planner says.
