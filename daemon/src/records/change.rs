@@ -20,6 +20,7 @@ pub(super) type Done = Box<dyn FnOnce(Result<(), NotDurable>) + Send>;
 pub(crate) struct Change {
     pub(super) rows: Vec<(Row, Option<Vec<u8>>)>,
     pub(super) forget: Vec<JobKey>,
+    pub(super) files: Vec<PathBuf>,
     pub(super) done: Option<Done>,
 }
 
@@ -66,6 +67,11 @@ impl Change {
         self.forget.push(key);
     }
 
+    /// The rows speak of this file as whole: its bytes are brought to the disk before them.
+    pub(crate) fn after_bytes_of(&mut self, file: PathBuf) {
+        self.files.push(file);
+    }
+
     /// Calls `done` on the writer's thread once the change is on disk or has failed.
     pub(crate) fn then(&mut self, done: impl FnOnce(Result<(), NotDurable>) + Send + 'static) {
         debug_assert!(self.done.is_none(), "a change has one answer");
@@ -73,6 +79,6 @@ impl Change {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.forget.is_empty() && self.done.is_none()
+        self.rows.is_empty() && self.forget.is_empty() && self.files.is_empty() && self.done.is_none()
     }
 }

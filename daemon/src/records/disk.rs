@@ -8,6 +8,7 @@ use redb::{Database, DatabaseError};
 
 use super::change::{NotDurable, Row};
 use super::rows::{CHECKPOINTS, FILES, FileKey, INTENTS, JOBS, SET_ASIDE};
+use super::sync::sync_files;
 use super::writer::Pending;
 
 /// Opens the database again after a failure: redb refuses all work after an input or output error.
@@ -23,6 +24,9 @@ pub(super) struct Disk {
 impl Disk {
     /// Writes everything in the batch or nothing.
     pub(super) fn write(&mut self, batch: &Pending) -> Result<(), NotDurable> {
+        if let Err(error) = sync_files(&batch.files) {
+            return Err(NotDurable { path: self.path.clone(), cause: error.to_string().into() });
+        }
         let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<(), redb::Error> {
             let database = match &mut self.database {
                 Some(database) => database,

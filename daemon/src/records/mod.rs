@@ -18,6 +18,7 @@ mod instant;
 mod lock;
 mod open;
 mod rows;
+mod sync;
 mod writer;
 
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
 //! What the queue answers with, carried out.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use dray_engine::{FileTask, Retries};
 use dray_jobs::{Code, Effect, FileIndex, JobId, JobState, Notice, RunId};
@@ -85,12 +84,10 @@ impl Actor {
 
     fn placing(&self, job: JobId, index: FileIndex) -> Option<ToPlace> {
         let file = self.queue.job(job)?.file(index).ok()?;
-        let modified = file.learned().last_modified.as_deref().and_then(http_time);
         Some(ToPlace {
             index,
             temp: temp_path(job, index, file.local()),
             destination: PathBuf::from(file.local().as_str()),
-            modified,
             intended: self.intents.get(&(job, index)).copied(),
         })
     }
@@ -121,12 +118,8 @@ impl Actor {
             headers: Vec::new(),
             retries: Retries::default(),
             use_cache: true,
-            may_leave_unsynced: false,
+            // The records sync many of them at once, before they say that the files are there.
+            may_leave_unsynced: true,
         })
     }
-}
-
-/// `Last-Modified` as a time.
-fn http_time(text: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(text).ok()
 }

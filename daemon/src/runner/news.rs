@@ -6,6 +6,7 @@ use dray_jobs::{BySource, Code, Context, Event, FileEvent, Learned};
 use super::actor::Actor;
 use super::message::Message;
 use super::meter::{Meter, Reading, Transfer};
+use super::temp_path;
 use super::transfers::Ending;
 use crate::events::Happening;
 
@@ -100,6 +101,11 @@ impl Actor {
         let file = (transfer.job, transfer.file);
         self.checkpoints.remove(&file);
         self.turn.change.no_checkpoint(transfer.key());
+        if !fetched.is_synced {
+            let local = self.queue.job(transfer.job).and_then(|job| job.file(transfer.file).ok());
+            let temp = local.map(|local| temp_path(transfer.job, transfer.file, local.local()));
+            temp.into_iter().for_each(|temp| self.turn.change.after_bytes_of(temp));
+        }
         self.arrivals.notify_one();
         self.metrics.files.inc();
         let bytes = fetched.bytes;

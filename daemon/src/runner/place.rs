@@ -1,17 +1,17 @@
 //! Complete, on the disk: files that have arrived get their final names.
 //!
-//! It happens in three steps, so that a crash at any moment leaves either the temporary file or the final one, and
-//! the next Complete knows which: [`prepare`] makes each temporary file what the final one shall be and takes its
-//! stamp; the caller records the stamps durably; [`rename`] gives the names. A temporary file that is missing while
-//! the destination carries the recorded stamp was renamed before the crash.
+//! The engine left each temporary file as the final one shall be, rights and time included. What remains happens in
+//! three steps, so that a crash at any moment leaves either the temporary file or the final one, and the next
+//! Complete knows which: [`prepare`] takes the stamp of each temporary file; the caller records the stamps durably;
+//! [`rename`] gives the names. A temporary file that is missing while the destination carries the recorded stamp was
+//! renamed before the crash.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use dray_jobs::{Code, Failure, FileIndex};
 use dray_platform::identity_of::FileStamp;
-use dray_platform::{FileError, durable, open, times};
+use dray_platform::{FileError, durable, open};
 use serde::{Deserialize, Serialize};
 
 use super::local_error::failure;
@@ -22,8 +22,6 @@ pub(crate) struct ToPlace {
     pub(crate) index: FileIndex,
     pub(crate) temp: PathBuf,
     pub(crate) destination: PathBuf,
-    /// The origin's time stamp, which the file takes over (reference 3.2).
-    pub(crate) modified: Option<SystemTime>,
     /// What an earlier Complete meant to rename.
     pub(crate) intended: Option<Intent>,
 }
@@ -64,20 +62,13 @@ pub(crate) enum Prepared {
     Placed { index: FileIndex, directory: PathBuf },
 }
 
-/// Makes a temporary file what the final one shall be: readable as usual, with the origin's time.
+/// Looks whether the temporary file is there, and takes its stamp.
 pub(crate) fn prepare(file: ToPlace) -> Result<Prepared, Failure> {
-    let temp = match open::open_nofollow_writable(&file.temp) {
+    let temp = match open::open_nofollow(&file.temp) {
         Ok(temp) => temp,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return was_placed(file, &error),
         Err(error) => return Err(failure(&error)),
     };
-    let step = |doing, outcome: std::io::Result<()>| {
-        outcome.map_err(|error| failure(&FileError::new(doing, &file.temp, error)))
-    };
-    step("set the rights of", open::share_as_usual(&temp))?;
-    if let Some(modified) = file.modified {
-        step("set the time of", times::set_modified(&temp, modified))?;
-    }
     let stamp =
         FileStamp::of(&temp).map_err(|error| failure(&FileError::new("look at", &file.temp, error)))?;
     Ok(Prepared::Ready { intent: Intent::of(stamp), file })
@@ -135,8 +126,6 @@ fn directory_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     struct Folder(tempfile::TempDir);
@@ -147,7 +136,6 @@ mod tests {
                 index: FileIndex(number),
                 temp: self.0.path().join(format!("{number}.tmp")),
                 destination: self.0.path().join(format!("{number}.iso")),
-                modified: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)),
                 intended: None,
             }
         }
@@ -165,18 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_its_name_its_time_and_the_usual_rights_and_replaces_what_was_there() {
+    fn a_file_takes_its_name_and_replaces_what_was_there() {
         let folder = folder();
         let file = folder.with_temp(1);
         std::fs::write(&file.destination, b"old").unwrap();
-        let (temp, destination, modified) = (file.temp.clone(), file.destination.clone(), file.modified);
+        let (temp, destination) = (file.temp.clone(), file.destination.clone());
         assert_eq!(rename(vec![prepare(file).unwrap()]), [(FileIndex(1), Ok(()))]);
         assert!(!temp.exists());
         assert_eq!(std::fs::read(&destination).unwrap(), b"file 1");
-        let metadata = std::fs::metadata(&destination).unwrap();
-        assert_eq!(metadata.modified().ok(), modified);
-        let ordinary = std::fs::File::create(folder.0.path().join("ordinary")).unwrap();
-        assert_eq!(metadata.permissions(), ordinary.metadata().unwrap().permissions());
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn fetched(size: u64, resumed: u64) -> Fetched {
         },
         file_name: None,
         is_cached: false,
-        is_synced: true,
+        is_synced: false,
     }
 }
 
