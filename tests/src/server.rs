@@ -245,6 +245,17 @@ impl Origin {
         log::parse(self.kind, &fs::read_to_string(&log)?)
     }
 
+    /// Kills the server in the middle of whatever it does, and starts it again on the same ports with the same files.
+    pub fn restart(&mut self) -> Result<()> {
+        self.group.signal(Signal::Kill)?;
+        self.group.wait(READY)?;
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.setup.folder.join(name));
+        self.group = Group::spawn(&mut self.kind.command(&self.setup)?, &stdout, &stderr)?;
+        let port = self.setup.port;
+        until("the server to be back", READY, || Ok(request::body(port, PROBE).is_ok().then_some(())))
+            .with_context(|| self.complaints())
+    }
+
     /// Sends the server a signal: it can be frozen and woken.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.group.signal(signal)

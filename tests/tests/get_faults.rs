@@ -282,6 +282,74 @@ fn a_file_that_changes_its_size_on_the_way_is_never_mixed() -> Result<()> {
 }
 
 #[test]
+fn a_file_that_became_shorter_than_what_is_there_starts_over_after_416() -> Result<()> {
+    let (old, _) = content(81);
+    let new = Content::new(random_bytes(82, SIZE / 3), "v82");
+    let bytes = new.bytes.to_vec();
+    get(&bytes, &[], move |ask| match (ask.nth, ask.range()) {
+        (0, _) => old.answer(ask).cut_after(HALF),
+        // It does not know If-Range, and has nothing at that place.
+        (_, Some(_)) => Reply::status(416).header("Content-Range", &format!("bytes */{}", SIZE / 3)),
+        (_, None) => new.whole(),
+    })?
+    .well();
+    Ok(())
+}
+
+#[test]
+fn a_date_of_this_very_second_is_not_enough_to_resume() -> Result<()> {
+    const NOW: &str = "Fri, 20 Nov 2026 12:00:00 GMT";
+    let dated = |seed| Content {
+        last_modified: Some(NOW.to_owned()),
+        ..Content::anonymous(random_bytes(seed, SIZE))
+    };
+    let (old, new) = (dated(83), dated(84)); // written twice within one second
+    let bytes = new.bytes.to_vec();
+    get(&bytes, &[], move |ask| match ask.nth {
+        0 => old.answer(ask).cut_after(HALF).header("Date", NOW),
+        _ => new.answer(ask).header("Date", NOW),
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_range_of_a_file_of_another_size_is_not_mixed_in() -> Result<()> {
+    let (content, bytes) = content(85);
+    get(&bytes, &[], move |ask| match (ask.nth, ask.range()) {
+        (0, _) | (_, None) => content.answer(ask).cut_after(HALF),
+        (_, Some((first, _))) => {
+            let header = format!("bytes {first}-{}/{}", SIZE - 1, SIZE + 5);
+            content.answer(ask).without("Content-Range").header("Content-Range", &header)
+        }
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_range_in_chunks_is_as_good() -> Result<()> {
+    let (content, bytes) = content(86);
+    get(&bytes, &[], move |ask| match ask.nth {
+        0 => content.answer(ask).cut_after(HALF),
+        _ => content.answer(ask).chunked(),
+    })?
+    .well();
+    Ok(())
+}
+
+#[test]
+fn a_mirror_with_another_version_behind_the_same_redirect_is_not_mixed_in() -> Result<()> {
+    let mirrors = [FaultServer::start()?, FaultServer::start()?];
+    let (old, _) = content(87);
+    let (new, bytes) = content(88);
+    let urls = [
+        mirrors[0].page("/old.bin", move |ask| old.answer(ask).cut_after(HALF)),
+        mirrors[1].page("/new.bin", move |ask| new.answer(ask)),
+    ];
+    get(&bytes, &[], move |ask| Reply::redirect(302, &urls[ask.nth.min(1)]))?.well();
+    Ok(())
+}
+
+#[test]
 fn a_file_that_changes_at_every_request_ends() -> Result<()> {
     let asks = get(b"", &[], move |ask| {
         let content = Content::new(random_bytes(100 + ask.nth as u64, SIZE), &format!("n{}", ask.nth));

@@ -57,3 +57,21 @@ fn overlapping_ranges_are_refused() -> Result<()> {
     assert!(outcome.stderr.contains("overlap"), "{outcome}");
     Ok(())
 }
+
+#[test]
+fn a_part_is_never_kept_as_the_whole_and_the_whole_serves_its_parts() -> Result<()> {
+    let bytes = random_bytes(98, SIZE);
+    let origin = Origin::start(Kind::Nginx)?;
+    let url = origin.publish_bytes("a.bin", &bytes)?;
+    let home = Home::new()?;
+    let file = home.downloads().join("a.bin");
+    for _ in 0..2 {
+        home.dray(["get", "--embedded", "--force", "--range", "1000-1999", &url])?.expect(0);
+        assert!(fs::read(&file)? == bytes[1000..2000], "the part is wrong");
+        home.dray(["get", "--embedded", "--force", &url])?.expect(0);
+        assert!(fs::read(&file)? == bytes, "the whole is wrong");
+        home.dray(["get", "--embedded", "--force", "--range", "0-99", "--range", "599000-", &url])?.expect(0);
+        assert!(fs::read(&file)? == [&bytes[..100], &bytes[599_000..]].concat(), "the parts are wrong");
+    }
+    Ok(())
+}

@@ -116,6 +116,42 @@ fn ctrl_c_while_waiting_for_a_silent_or_busy_server_ends_at_once() -> Result<()>
 }
 
 #[test]
+fn closed_outputs_are_no_obstacle() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(203, 300_000), "v1");
+    let url = server.page("/a.bin", move |ask| content.answer(ask));
+    for closed in [">&-", "2>&-", ">&- 2>&-", ">/dev/full 2>/dev/full"] {
+        let home = Home::new()?;
+        let inner = home.command(["get", "--embedded", "--json", &url])?;
+        let outcome = home.run(wrapped(&inner, "sh", &["-c", &format!("\"$@\" {closed}"), "sh"])?)?;
+        assert!([0, 1].contains(&outcome.code), "{closed}: {outcome}");
+        assert!(
+            fs::read(home.downloads().join("a.bin"))? == random_bytes(203, 300_000),
+            "{closed}: the file is wrong"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_goes_away_in_the_middle_is_told() -> Result<()> {
+    let server = FaultServer::start()?;
+    let content = Content::new(random_bytes(204, 6 << 20), "v1");
+    let url = server.page("/a.bin", move |ask| content.answer(ask).at_rate(4 * MIB));
+    let home = Home::new()?;
+    let folder = home.downloads().join("folder");
+    fs::create_dir(&folder)?;
+    let running = home.start(["get", "--embedded", "-o", "folder/a.bin", &url])?;
+    server.wait_for_body_bytes("/a.bin", 2 * MIB, PATIENCE)?;
+    fs::remove_dir_all(&folder)?;
+    let outcome = running.wait(PATIENCE)?;
+    outcome.expect(1);
+    assert!(outcome.stderr.contains("folder") && !outcome.stderr.contains("panicked"), "{outcome}");
+    assert!(home.downloaded()?.is_empty(), "{:?}", home.downloaded()?);
+    Ok(())
+}
+
+#[test]
 fn credentials_do_not_follow_a_redirect_to_another_server() -> Result<()> {
     let [here, there] = [FaultServer::start()?, FaultServer::start()?];
     let content = Content::new(random_bytes(201, 1000), "v1");
