@@ -30,7 +30,7 @@ pub enum FetchError {
     #[error("{0}")]
     Origin(Arc<OriginError>),
     /// The bytes are not what they should be. Nothing of them is kept.
-    #[error("the bytes from {} are not what was expected: {} (expected {}, got {})", .0.source, .0.author, .0.expected, .0.got)]
+    #[error("{} sent other bytes than expected: {} was {}, but they have {}; nothing of them is kept", .0.source, .0.expected, .0.author, .0.got)]
     Integrity(Mismatch),
     /// The local file.
     #[error("cannot {act} {path}: {error}", path = .path.display())]
