@@ -24,7 +24,8 @@ fn ctrl_c_ends_with_130_and_the_same_command_fetches_only_the_rest() -> Result<(
     running.signal(Signal::Interrupt)?;
     running.wait(PATIENCE)?.expect(130);
     assert!(!home.downloads().join("a.bin").exists());
-    daemon.dray(&["get", "--daemon", &url])?.expect(0);
+    let second = daemon.dray(&["get", "--daemon", &url])?;
+    assert_eq!(second.code, 0, "{second}\n{}", daemon.log());
     assert!(fs::read(home.downloads().join("a.bin"))? == bytes, "the file is wrong");
     assert_eq!(home.downloaded()?, ["a.bin"]);
     let served = server.body_bytes("/a.bin");
