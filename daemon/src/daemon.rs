@@ -96,7 +96,7 @@ async fn serve(
     let (records, writer) = loaded.start(measure).context("cannot start the writer of the job records")?;
 
     let clock = Clock::start();
-    let mut restored = restore(clock.now(), rules(config), JobPlaces::default(), raw_jobs, &records);
+    let mut restored = restore(clock.now(), rules(config), job_places(config), raw_jobs, &records);
     warnings.append(&mut restored.warnings);
     let cache = open_cache(config, &mut warnings);
     for warning in &warnings {
@@ -219,6 +219,10 @@ fn rules(config: &Config) -> Rules {
         paths: PATHS,
         ..Rules::default()
     }
+}
+
+fn job_places(config: &Config) -> JobPlaces {
+    JobPlaces { background: count(config.background_at_once.value), ..JobPlaces::default() }
 }
 
 fn count(Count(count): Count) -> usize {

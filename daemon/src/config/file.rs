@@ -53,6 +53,7 @@ pub(super) struct Cache {
 pub(super) struct Jobs {
     pub(super) files_at_once: Value<Count>,
     pub(super) transfers_at_once: Value<Count>,
+    pub(super) background_at_once: Value<Count>,
 }
 
 #[derive(Debug, Default, Deserialize)]

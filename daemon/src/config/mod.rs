@@ -72,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) files_at_once: Setting<Count>,
     /// Files that transfer at the same time, all jobs together.
     pub(crate) transfers_at_once: Setting<Count>,
+    /// Background jobs that run at the same time. Foreground jobs run beside them.
+    pub(crate) background_at_once: Setting<Count>,
     pub(crate) jobs_per_owner: Setting<Count>,
     pub(crate) jobs_per_machine: Setting<Count>,
     pub(crate) files_per_job: Setting<Count>,
@@ -119,6 +121,9 @@ impl Config {
             transfers_at_once: layers
                 .setting("DRAY_TRANSFERS_AT_ONCE", |f| f.jobs.transfers_at_once.as_ref())?
                 .or_default(Count(32)),
+            background_at_once: layers
+                .setting("DRAY_BACKGROUND_AT_ONCE", |f| f.jobs.background_at_once.as_ref())?
+                .or_default(Count(1)),
             jobs_per_owner: layers
                 .setting("DRAY_JOBS_PER_OWNER", |f| f.limits.jobs_per_owner.as_ref())?
                 .or_default(Count(60)),

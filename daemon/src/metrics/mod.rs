@@ -51,6 +51,9 @@ pub(crate) struct Set {
 /// From a tenth of a millisecond to a second: a commit is one or two fsyncs.
 const COMMIT_BUCKETS_S: [f64; 9] = [0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
+/// Where bytes can come from.
+const SOURCES: [&str; 2] = ["origin", "cache"];
+
 impl Metrics {
     /// All metrics, at zero.
     pub(crate) fn new() -> Result<Metrics, prometheus::Error> {
@@ -83,12 +86,17 @@ impl Metrics {
         gauges("dray_build_info", "Always 1; the labels say which build this is", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
+        let delivered_bytes = counters(
+            "dray_delivered_bytes_total",
+            "Bytes delivered into files, by the source that gave them",
+            &["source"],
+        )?;
+        // A source that gave nothing is a zero, not a gap.
+        for source in SOURCES {
+            delivered_bytes.with_label_values(&[source]).reset();
+        }
         Ok(Metrics(Arc::new(Set {
-            delivered_bytes: counters(
-                "dray_delivered_bytes_total",
-                "Bytes delivered into files, by the source that gave them",
-                &["source"],
-            )?,
+            delivered_bytes,
             files: counter("dray_files_total", "Files that arrived completely")?,
             jobs: gauges("dray_jobs", "Jobs in the queue, by state", &["state"])?,
             errors: counters(

@@ -1,9 +1,11 @@
 //! How records come back: the file is opened with care, read whole, and set aside when it cannot be trusted.
 
+use std::io::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dray_platform::open::open_or_create_private;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError};
 
 use super::rows::{
@@ -68,10 +70,12 @@ pub(crate) fn open(state_dir: &Path) -> Result<Loaded, RecordsError> {
 
 /// The database alone; the writer opens it again after the disk failed under it.
 fn database(path: &Path) -> Result<Database, DatabaseError> {
+    // Private, whatever the rights of the directory: URLs may hold secrets.
+    let file = open_or_create_private(path).map_err(|error| Error::new(error.kind(), error))?;
     Database::builder()
         .set_cache_size(CACHE_BYTES)
         .set_repair_callback(|_| tracing::debug!("checking the job records after an unclean stop"))
-        .create(path)
+        .create_file(file)
 }
 
 /// Opens and reads; damage that makes redb panic counts as damage.

@@ -93,6 +93,11 @@ impl Meter {
         }
     }
 
+    /// Bytes that this run brought so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.lock().received
+    }
+
     /// Where the transfer stood when it last said so.
     pub(crate) fn checkpoint_kept(&self) -> Option<Checkpoint> {
         self.lock().checkpoint.clone()

@@ -75,6 +75,7 @@ impl Actor {
         match ending {
             Some(Ok(fetched)) => self.arrived(transfer, &meter, &fetched),
             Some(Err(error)) => {
+                self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
                 match error {
                     // Nothing of it is any good.
                     FetchError::Integrity(_) => {

@@ -42,6 +42,20 @@ impl Access {
         Err(Failure::new(Code::E_ACCESSDENIED, sentence))
     }
 
+    /// Whether the daemon writes files with no more rights than the caller has: its own user and root.
+    pub(crate) fn may_write(&self, caller: &JobCaller) -> Result<(), Failure> {
+        if caller.owner == owner(&self.daemon) || self.may_do_all(caller) {
+            return Ok(());
+        }
+        let sentence = "The daemon cannot yet write files as another user; add files as the user it runs as.";
+        Err(Failure::new(Code::E_ACCESSDENIED, sentence))
+    }
+
+    /// Root, or the system itself.
+    pub(crate) fn may_do_all(&self, caller: &JobCaller) -> bool {
+        matches!(caller.owner.as_str(), "0" | "S-1-5-18")
+    }
+
     /// Whether the caller may know where the daemon keeps its state.
     pub(crate) fn is_trusted(&self, caller: Option<&Caller>) -> bool {
         self.caller(caller).is_ok()

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::access::Access;
+use super::errors::describe;
 use super::{answer, watch};
 use crate::events::Hub;
 use crate::metrics::Metrics;
@@ -46,7 +47,7 @@ impl Jobs {
             .await?
     }
 
-    async fn shown(&self, caller: Caller, job: JobId) -> Result<Option<v1::Job>, Failure> {
+    pub(super) async fn shown(&self, caller: Caller, job: JobId) -> Result<Option<v1::Job>, Failure> {
         self.look(caller, job, |_, job| Ok(Some(show::job(job)))).await
     }
 
@@ -82,6 +83,9 @@ impl Jobs {
         let request = request.into_inner();
         let job = take::job_id(&request.job_id)?;
         let settings: Vec<Setting> = take::settings(request.properties.unwrap_or_default())?;
+        if settings.iter().any(|setting| matches!(setting, Setting::NotifyCommand(Some(_)))) {
+            self.may_command(&caller, job).await?;
+        }
         self.call(caller.clone(), job, Call::Set(settings)).await?;
         Ok(v1::UpdateJobResponse { job: self.shown(caller, job).await? })
     }
@@ -95,6 +99,7 @@ impl Jobs {
         let job = take::job_id(&request.job_id)?;
         // Strangers learn nothing about the disk.
         self.look(caller.clone(), job, |_, _| Ok(())).await?;
+        self.access.may_write(&caller)?;
         let files = take::new_files(request.files)?;
         let count = u32::try_from(files.len()).unwrap_or(u32::MAX);
         let (files, checked) = tokio::task::spawn_blocking(move || {
@@ -109,7 +114,20 @@ impl Jobs {
         Ok(v1::AddFilesResponse { file_indexes: (first..added.files_total).collect() })
     }
 
-    async fn change(
+    /// The notify command runs with the rights of the job's owner, so that only its owner, or root, may say what runs.
+    async fn may_command(&self, caller: &Caller, job: JobId) -> Result<(), Failure> {
+        let (asking, all) = (caller.clone(), self.access.may_do_all(caller));
+        self.look(caller.clone(), job, move |_, job| {
+            if all || *job.owner() == asking.owner {
+                return Ok(());
+            }
+            let sentence = "The notify command runs as the job's owner; only the owner can set it. Take the job over first.";
+            Err(Failure::new(Code::E_ACCESSDENIED, sentence))
+        })
+        .await
+    }
+
+    pub(super) async fn change(
         &self,
         caller: Result<Caller, Failure>,
         job: &str,
@@ -118,7 +136,7 @@ impl Jobs {
         self.call(caller?, take::job_id(job)?, call).await
     }
 
-    async fn call(&self, caller: Caller, job: JobId, call: Call) -> Result<Answer, Failure> {
+    pub(super) async fn call(&self, caller: Caller, job: JobId, call: Call) -> Result<Answer, Failure> {
         self.runner.call(caller, job, call).await.map_err(|failure| take::naming(job, failure))
     }
 }
@@ -179,6 +197,62 @@ impl JobService for Jobs {
         request: Request<v1::GetFilledFileRangesRequest>,
     ) -> Result<Response<v1::GetFilledFileRangesResponse>, Status> {
         answer(&self.metrics, "GetFilledFileRanges", self.filled_ranges(request).await)
+    }
+
+    async fn request_file_ranges(
+        &self,
+        request: Request<v1::RequestFileRangesRequest>,
+    ) -> Result<Response<v1::RequestFileRangesResponse>, Status> {
+        answer(&self.metrics, "RequestFileRanges", self.request_ranges(request).await)
+    }
+
+    async fn update_download_position(
+        &self,
+        request: Request<v1::UpdateDownloadPositionRequest>,
+    ) -> Result<Response<v1::UpdateDownloadPositionResponse>, Status> {
+        answer(&self.metrics, "UpdateDownloadPosition", self.position(request).await)
+    }
+
+    async fn set_remote_name(
+        &self,
+        request: Request<v1::SetRemoteNameRequest>,
+    ) -> Result<Response<v1::SetRemoteNameResponse>, Status> {
+        answer(&self.metrics, "SetRemoteName", self.rename(request).await)
+    }
+
+    async fn replace_remote_prefix(
+        &self,
+        request: Request<v1::ReplaceRemotePrefixRequest>,
+    ) -> Result<Response<v1::ReplaceRemotePrefixResponse>, Status> {
+        answer(&self.metrics, "ReplaceRemotePrefix", self.replace_prefix(request).await)
+    }
+
+    async fn set_validation_state(
+        &self,
+        request: Request<v1::SetValidationStateRequest>,
+    ) -> Result<Response<v1::SetValidationStateResponse>, Status> {
+        answer(&self.metrics, "SetValidationState", self.validate(request).await)
+    }
+
+    async fn take_ownership(
+        &self,
+        request: Request<v1::TakeOwnershipRequest>,
+    ) -> Result<Response<v1::TakeOwnershipResponse>, Status> {
+        answer(&self.metrics, "TakeOwnership", self.own(request).await)
+    }
+
+    async fn get_job_error(
+        &self,
+        request: Request<v1::GetJobErrorRequest>,
+    ) -> Result<Response<v1::GetJobErrorResponse>, Status> {
+        answer(&self.metrics, "GetJobError", self.error(request).await)
+    }
+
+    async fn get_error_description(
+        &self,
+        request: Request<v1::GetErrorDescriptionRequest>,
+    ) -> Result<Response<v1::GetErrorDescriptionResponse>, Status> {
+        answer(&self.metrics, "GetErrorDescription", describe(request.get_ref()))
     }
 
     async fn resume_job(

@@ -1,10 +1,12 @@
 //! The services of the local API over the runner: who calls is checked, messages become types, types become messages.
 //!
 //! Nothing is decided here: what a call means is the job machine's, what it does to the disk is the runner's.
-//! [`jobs`] is the job service, [`watch`] its event stream, [`daemon`] the daemon service, [`access`] the rule for callers.
+//! [`jobs`] is the job service ([`changes`], [`listings`] and [`errors`] are its larger calls), [`watch`] its event stream, [`daemon`] the daemon service, [`access`] the rule for callers.
 
 mod access;
+mod changes;
 mod daemon;
+mod errors;
 mod jobs;
 mod listings;
 mod pages;

@@ -1,5 +1,7 @@
 //! The services over a real socket, with a scripted origin behind them.
 
+mod calls;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

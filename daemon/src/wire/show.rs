@@ -57,6 +57,20 @@ pub(crate) fn properties(job: &Job) -> v1::JobProperties {
         minimum_retry_delay_s: Some(properties.minimum_retry_delay_s),
         no_progress_timeout_s: Some(properties.no_progress_timeout_s),
         maximum_download_time_s: Some(job.maximum_download_time_s()),
+        notify_flags: Some(properties.notify_flags.bits()),
+        notify_command: properties.notify_command.as_ref().map(|command| v1::NotifyCommand {
+            program: command.program.clone(),
+            parameters: command.parameters.clone(),
+        }),
+        cost_flags: properties.cost_flags,
+        dynamic_content: Some(properties.dynamic_content),
+        high_performance: Some(properties.high_performance),
+        max_download_size_bytes: properties.max_download_size,
+        minimum_notification_interval_ms: Some(properties.notification_interval_ms),
+        on_demand_mode: Some(properties.on_demand),
+        peer_caching_flags: Some(properties.peer_flags.bits()),
+        file_acl_flags: Some(properties.file_acl_flags.bits()),
+        files_at_once: properties.files_at_once,
     }
 }
 
@@ -86,6 +100,10 @@ pub(crate) fn file(job: &Job, index: FileIndex, file: &File) -> v1::File {
         },
         bytes_by_source: Some(sources(file.sources())),
         content_id: file.learned().content_id.clone().unwrap_or_default(),
+        validation_state: file.validation(),
+        downloaded_from_peer: file.sources().peer > 0,
+        requested_ranges: filled(file.requested()),
+        supports_ranges: file.learned().has_ranges,
     }
 }
 
@@ -112,7 +130,7 @@ pub(crate) fn range_spec(range: &RangeSpec) -> v1::FileRange {
     v1::FileRange { offset: range.offset, length: range.length }
 }
 
-/// Ranges that are there.
+/// Ranges that are there, or that were asked for and merged.
 pub(crate) fn filled(ranges: &RangeSet) -> Vec<v1::FileRange> {
     let show = |range: ByteRange| v1::FileRange { offset: range.start(), length: Some(range.len()) };
     ranges.iter().map(show).collect()

@@ -5,7 +5,8 @@ use std::path::Path;
 use dray_api::v1;
 use dray_content::Digest;
 use dray_jobs::{
-    Code, Failure, JobId, JobType, LocalName, NewFile, PathRules, Priority, RemoteName, Setting,
+    AclFlags, Code, Failure, JobId, JobType, LocalName, NewFile, NotifyCommand, NotifyFlags, PathRules,
+    PeerFlags, Priority, Property, RemoteName, Setting,
 };
 use dray_ranges::RangeSpec;
 
@@ -59,7 +60,43 @@ pub(crate) fn settings(properties: v1::JobProperties) -> Result<Vec<Setting>, Fa
     settings.extend(properties.minimum_retry_delay_s.map(Setting::MinimumRetryDelay));
     settings.extend(properties.no_progress_timeout_s.map(Setting::NoProgressTimeout));
     settings.extend(properties.maximum_download_time_s.map(Setting::MaximumDownloadTime));
+    let flags = properties.notify_flags.map(NotifyFlags::from_bits).transpose()?;
+    settings.extend(flags.map(Setting::NotifyFlags));
+    settings.extend(properties.notify_command.map(notify_command).transpose()?.map(Setting::NotifyCommand));
+    let flags = properties.peer_caching_flags.map(PeerFlags::from_bits).transpose()?;
+    settings.extend(flags.map(Setting::PeerCachingFlags));
+    let flags = properties.file_acl_flags.map(AclFlags::from_bits).transpose()?;
+    settings.extend(flags.map(Setting::FileAclFlags));
+    settings.extend(properties.files_at_once.map(Setting::FilesAtOnce));
+    let generic = [
+        properties.cost_flags.map(Property::CostFlags),
+        properties.dynamic_content.map(Property::DynamicContent),
+        properties.high_performance.map(Property::HighPerformance),
+        properties.max_download_size_bytes.map(Property::MaxDownloadSize),
+        properties.minimum_notification_interval_ms.map(Property::MinimumNotificationIntervalMs),
+        properties.on_demand_mode.map(Property::OnDemandMode),
+    ];
+    settings.extend(generic.into_iter().flatten().map(Setting::Property));
     Ok(settings)
+}
+
+/// A command to run; without a program none is run any more.
+fn notify_command(command: v1::NotifyCommand) -> Result<Option<NotifyCommand>, Failure> {
+    let v1::NotifyCommand { program, parameters } = command;
+    match (program.is_empty(), parameters.is_empty()) {
+        (true, true) => Ok(None),
+        (true, false) => {
+            let sentence =
+                "The notify command has parameters and no program; give both, or neither to clear it.";
+            Err(Failure::new(Code::E_INVALIDARG, sentence))
+        }
+        _ => Ok(Some(NotifyCommand { program, parameters })),
+    }
+}
+
+/// Ranges as they were asked for; whether they can be had is the machine's to say.
+pub(crate) fn ranges(ranges: &[v1::FileRange]) -> Vec<RangeSpec> {
+    ranges.iter().map(|range| RangeSpec { offset: range.offset, length: range.length }).collect()
 }
 
 /// The files of one AddFiles.
@@ -80,8 +117,7 @@ pub(crate) fn new_files(files: Vec<v1::NewFile>) -> Result<Vec<NewFile>, Failure
 fn new_file(file: v1::NewFile) -> Result<NewFile, Failure> {
     let remote = RemoteName::parse(&file.remote_url)?;
     let local = LocalName::parse(&file.local_path, PATHS)?;
-    let ranges: Vec<RangeSpec> =
-        file.ranges.iter().map(|range| RangeSpec { offset: range.offset, length: range.length }).collect();
+    let ranges = ranges(&file.ranges);
     let digest = match file.digest.as_str() {
         "" => None,
         text => {
@@ -192,5 +228,28 @@ mod tests {
         assert_eq!(job_type(77).unwrap_err().code, Code::E_NOTIMPL);
         let properties = v1::JobProperties { priority: Some(77), ..v1::JobProperties::default() };
         assert_eq!(settings(properties).unwrap_err().code, Code::E_NOTIMPL);
+    }
+
+    #[test]
+    fn bits_that_are_not_defined_have_the_code_of_their_property() {
+        let none = v1::JobProperties::default;
+        for (properties, code) in [
+            (v1::JobProperties { notify_flags: Some(0x40), ..none() }, Code::E_NOTIMPL),
+            (v1::JobProperties { peer_caching_flags: Some(8), ..none() }, Code::E_NOTIMPL),
+            (v1::JobProperties { file_acl_flags: Some(16), ..none() }, Code::E_INVALIDARG),
+        ] {
+            assert_eq!(settings(properties).unwrap_err().code, code);
+        }
+    }
+
+    #[test]
+    fn a_notify_command_without_a_program_clears_it_and_has_no_parameters() {
+        let command = |program: &str, parameters: &str| {
+            let command = v1::NotifyCommand { program: program.into(), parameters: parameters.into() };
+            notify_command(command).map_err(|failure| failure.code)
+        };
+        assert_eq!(command("", ""), Ok(None));
+        assert_eq!(command("", "x"), Err(Code::E_INVALIDARG));
+        assert_eq!(command("/bin/x", "").unwrap().unwrap().program, "/bin/x");
     }
 }
