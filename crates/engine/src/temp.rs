@@ -13,11 +13,19 @@ use crate::FetchError;
 /// A file that someone else could write to, or that has a second name, is not the one that we left: it is removed, not written to.
 pub(crate) fn open_temp(temp: &Path) -> Result<File, FetchError> {
     let failed = |error: dray_platform::FileError| FetchError::local("open", temp, error.kind().into());
-    let mut file = open::open_or_create_private(temp).map_err(failed)?;
-    if !is_ours(&file) {
-        std::fs::remove_file(temp).map_err(|error| FetchError::local("replace", temp, error))?;
-        file = open::create_new_private(temp).map_err(failed)?;
-    }
+    let file = match open::create_new_private(temp) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let left = open::open_nofollow_writable(temp).ok().filter(is_ours);
+            match left {
+                Some(left) => left,
+                None => {
+                    std::fs::remove_file(temp).map_err(|error| FetchError::local("replace", temp, error))?;
+                    open::create_new_private(temp).map_err(failed)?
+                }
+            }
+        }
+        created => created.map_err(failed)?,
+    };
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(FetchError::InUse { path: temp.to_owned() }),

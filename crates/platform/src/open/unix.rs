@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 
@@ -46,9 +47,16 @@ pub(super) fn share_as_usual(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o666 & !umask()))
 }
 
-/// The process's umask. Linux tells it in `/proc`; elsewhere the only way to read it is to set it for a moment.
-#[allow(clippy::useless_conversion, reason = "a mode has 16 bits on some systems")]
+/// The process's umask as it was when first asked for; nothing here changes it, and to read it each time costs more than to write a
+/// small file.
 fn umask() -> u32 {
+    static UMASK: OnceLock<u32> = OnceLock::new();
+    *UMASK.get_or_init(read_umask)
+}
+
+/// Linux tells the umask in `/proc`; elsewhere the only way to read it is to set it for a moment.
+#[allow(clippy::useless_conversion, reason = "a mode has 16 bits on some systems")]
+fn read_umask() -> u32 {
     let told = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
         let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
         u32::from_str_radix(line.trim(), 8).ok()
