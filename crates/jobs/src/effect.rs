@@ -3,7 +3,7 @@
 use dray_ranges::RangeSet;
 
 use crate::file::{BySource, Learned};
-use crate::{Code, Context, FileIndex, JobState};
+use crate::{Code, Context, FileIndex, JobState, NotifyFlags};
 
 /// One start of the transfer of a file. Events of an older run than the present one are ignored, so a
 /// transfer that is being stopped may go on talking.
@@ -65,6 +65,19 @@ pub enum Notice {
     JobError,
     /// Something changed. May be merged and dropped.
     JobModification,
+}
+
+impl Notice {
+    /// The notify flag that asks for it.
+    #[must_use]
+    pub const fn flag(self) -> NotifyFlags {
+        match self {
+            Notice::JobTransferred => NotifyFlags::JOB_TRANSFERRED,
+            Notice::JobError => NotifyFlags::JOB_ERROR,
+            Notice::JobModification => NotifyFlags::JOB_MODIFICATION,
+            Notice::FileTransferred(_) => NotifyFlags::FILE_TRANSFERRED,
+        }
+    }
 }
 
 /// What happens to a job.

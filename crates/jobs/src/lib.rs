@@ -7,11 +7,12 @@
 //! `bits-do-api.md`; section numbers in the comments are its.
 //!
 //! Start reading at [`table`], the two tables that everything follows from; then [`Job`], the machine, with
-//! [`Call`], [`Event`] and [`Effect`]; then [`Queue`], all jobs of a machine and who runs next. [`code`] has
-//! the result codes that the whole house uses.
+//! [`Call`], [`Event`] and [`Effect`]; then [`Queue`], all jobs of a machine and who runs next; then
+//! [`Delivery`], who is told. [`code`] has the result codes that the whole house uses.
 
 mod call;
 pub mod code;
+pub mod delivery;
 mod effect;
 mod failure;
 mod file;
@@ -29,6 +30,7 @@ mod time;
 
 pub use call::{Call, NewFile, NewJob};
 pub use code::{Code, Context, ErrorClass, Wait};
+pub use delivery::{Delivery, EventId, Scope, SubscriberId, Telling, Verdict};
 pub use effect::{Effect, Event, FileEvent, Notice, RunId};
 pub use failure::{Failure, Outcome};
 pub use file::{BySource, File, FileProgress, Learned};

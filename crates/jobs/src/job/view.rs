@@ -175,13 +175,7 @@ impl Job {
     #[must_use]
     pub fn wants(&self, notice: Notice) -> bool {
         let flags = self.properties.notify_flags;
-        let bit = match notice {
-            Notice::JobTransferred => NotifyFlags::JOB_TRANSFERRED,
-            Notice::JobError => NotifyFlags::JOB_ERROR,
-            Notice::JobModification => NotifyFlags::JOB_MODIFICATION,
-            Notice::FileTransferred(_) => NotifyFlags::FILE_TRANSFERRED,
-        };
-        flags.contains(bit) && !flags.contains(NotifyFlags::DISABLE)
+        flags.contains(notice.flag()) && !flags.contains(NotifyFlags::DISABLE)
     }
 
     pub(super) fn standing(&self) -> Standing {

@@ -8,6 +8,7 @@
 
 mod codes;
 mod complete;
+mod delivery;
 mod files;
 mod limits;
 mod model;
