@@ -109,6 +109,112 @@ fn show_prints_ranges_in_the_order_they_were_asked_for() {
 }
 
 #[test]
+fn every_property_can_be_set() {
+    let running = fake::start();
+    let args = [
+        "set",
+        FIRST,
+        "--notify",
+        "job-error,0x10",
+        "--notify-command",
+        "/bin/x",
+        "--notify-parameters",
+        "/bin/x --job",
+        "--notify-interval",
+        "0",
+        "--cost",
+        "unrestricted,roaming",
+        "--dynamic-content",
+        "false",
+        "--high-performance",
+        "true",
+        "--max-download-size",
+        "9",
+        "--on-demand",
+        "true",
+        "--peer-caching",
+        "none",
+        "--file-acl",
+        "owner,sacl",
+        "--files-at-once",
+        "1",
+    ];
+    let output = dray(&running, &args);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let asked = running.fake.with(|state| state.asked.remove(0));
+    for part in [
+        "notify_flags: Some(18)",
+        "program: \"/bin/x\", parameters: \"/bin/x --job\"",
+        "cost_flags: Some(129)",
+        "dynamic_content: Some(false)",
+        "high_performance: Some(true)",
+        "max_download_size_bytes: Some(9)",
+        "minimum_notification_interval_ms: Some(0)",
+        "on_demand_mode: Some(true)",
+        "peer_caching_flags: Some(0)",
+        "file_acl_flags: Some(9)",
+        "files_at_once: Some(1)",
+    ] {
+        assert!(asked.contains(part), "{part} in {asked}");
+    }
+    assert_eq!(code(&dray(&running, &["set", FIRST, "--no-notify-command"])), 0);
+    let asked = running.fake.with(|state| state.asked.remove(0));
+    assert!(asked.contains("program: \"\""), "{asked}");
+    for bad in [["--notify", "all"], ["--cost", ""], ["--on-demand", "maybe"], ["--files-at-once", "-1"]] {
+        assert_eq!(code(&dray(&running, &["set", FIRST, bad[0], bad[1]])), 2, "{bad:?}");
+    }
+}
+
+#[test]
+fn the_calls_on_files_and_owners_ask_what_was_typed() {
+    let running = fake::start();
+    let rows: &[(&[&str], &str)] = &[
+        (&["rename", FIRST, "http://b/", "--file", "3"], "file_index: 3, remote_url: \"http://b/\""),
+        (
+            &["replace-prefix", FIRST, "http://a", "http://b"],
+            "old_prefix: \"http://a\", new_prefix: \"http://b\"",
+        ),
+        (&["validate", FIRST, "2"], "file_index: 2, valid: true"),
+        (&["validate", FIRST, "--invalid"], "file_index: 0, valid: false"),
+        (
+            &["request", FIRST, "10-14", "90-"],
+            "FileRange { offset: 10, length: Some(5) }, FileRange { offset: 90",
+        ),
+        (&["position", FIRST, "4096"], "offset: 4096"),
+        (&["own", FIRST], "TakeOwnershipRequest"),
+    ];
+    for (args, asked) in rows {
+        let plain = dray(&running, args);
+        assert_eq!(code(&plain), 0, "{args:?}: {}", err(&plain));
+        let noted = running.fake.with(|state| state.asked.join("\n"));
+        assert!(noted.contains(asked), "{asked} in {noted}");
+        let objects = json(&dray(&running, &[args, &["--json"][..]].concat()));
+        assert_eq!((objects.len(), &objects[0]["job_id"]), (1, &FIRST.into()), "{args:?}");
+    }
+    assert_eq!(out(&dray(&running, &["validate", FIRST, "--invalid"])), format!("{FIRST}  ERROR\n"));
+}
+
+#[test]
+fn a_prefix_that_no_file_has_is_a_warning_and_no_failure() {
+    let running = fake::start();
+    let output = dray(&running, &["replace-prefix", FIRST, "http://nobody/", "http://b/"]);
+    assert_eq!((code(&output), out(&output).as_str()), (0, ""));
+    assert!(err(&output).contains("S_FALSE (0x00000001)"), "{}", err(&output));
+}
+
+#[test]
+fn codes_and_errors_are_explained() {
+    let running = fake::start();
+    let output = dray(&running, &["code", "0x80200001"]);
+    assert_eq!(out(&output), "BG_E_NOT_FOUND (0x80200001)\nThere is no such job.\n");
+    let objects = json(&dray(&running, &["code", "-2145386495", "--json"]));
+    assert_eq!(objects[0]["value"], 0x8020_0001_u32);
+    let none = dray(&running, &["error", FIRST]);
+    assert_eq!(code(&none), 1);
+    assert!(err(&none).contains("BG_E_ERROR_INFORMATION_UNAVAILABLE"), "{}", err(&none));
+}
+
+#[test]
 fn the_beginning_of_an_id_is_enough_if_it_is_the_beginning_of_one() {
     let running = fake::start();
     assert_eq!(code(&dray(&running, &["suspend", "1A"])), 0);

@@ -56,6 +56,14 @@ not_implemented! {
     list_files: ListFilesRequest => ListFilesResponse;
     get_file_ranges: GetFileRangesRequest => GetFileRangesResponse;
     get_filled_file_ranges: GetFilledFileRangesRequest => GetFilledFileRangesResponse;
+    request_file_ranges: RequestFileRangesRequest => RequestFileRangesResponse;
+    update_download_position: UpdateDownloadPositionRequest => UpdateDownloadPositionResponse;
+    set_remote_name: SetRemoteNameRequest => SetRemoteNameResponse;
+    replace_remote_prefix: ReplaceRemotePrefixRequest => ReplaceRemotePrefixResponse;
+    set_validation_state: SetValidationStateRequest => SetValidationStateResponse;
+    take_ownership: TakeOwnershipRequest => TakeOwnershipResponse;
+    get_job_error: GetJobErrorRequest => GetJobErrorResponse;
+    get_error_description: GetErrorDescriptionRequest => GetErrorDescriptionResponse;
     resume_job: ResumeJobRequest => ResumeJobResponse;
     suspend_job: SuspendJobRequest => SuspendJobResponse;
     cancel_job: CancelJobRequest => CancelJobResponse;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use dray_api::v1::{JobPriority, JobProperties};
+use dray_api::v1::{JobPriority, JobProperties, NotifyCommand};
 use dray_content::Digest;
 use dray_ranges::RangeSpec;
+
+use super::flags::{self, Bits};
 
 const SECONDS_PER_MINUTE: u32 = 60;
 const SECONDS_PER_HOUR: u32 = 3600;
@@ -47,6 +49,33 @@ pub(super) enum JobCommand {
         /// Ids of the jobs, or the beginnings of them.
         #[arg(required = true, value_name = "JOB")]
         jobs: Vec<String>,
+    },
+    /// Give a file of a job another URL; it counts from the next resume on.
+    Rename(RenameArgs),
+    /// Replace the beginning of the URL of every file that has it.
+    ReplacePrefix(ReplacePrefixArgs),
+    /// Say whether the content of a file that has arrived is good.
+    Validate(ValidateArgs),
+    /// Ask for parts of a file before the rest, or, in on-demand mode, alone.
+    Request(RequestArgs),
+    /// Let the missing bytes of a file from here on come first.
+    Position(PositionArgs),
+    /// Become the owner of jobs; for administrators.
+    Own {
+        /// Ids of the jobs, or the beginnings of them.
+        #[arg(required = true, value_name = "JOB")]
+        jobs: Vec<String>,
+    },
+    /// Print why a job is in ERROR or TRANSIENT_ERROR.
+    Error {
+        /// Id of the job, or the beginning of it.
+        job: String,
+    },
+    /// Print what a code means.
+    Code {
+        /// The code, as in 0x80200001 or 2149580801.
+        #[arg(value_parser = code, allow_hyphen_values = true)]
+        code: u32,
     },
     /// Print everything about a job and its files.
     Show {
@@ -103,6 +132,48 @@ pub(super) struct PropertyArgs {
     /// How long the transfer may take, waiting not counted [default: 90d].
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(super) max_download_time: Option<u32>,
+    /// Events to be told of: job-transferred, job-error, disable, job-modification, file-transferred,
+    /// file-ranges-transferred, or none [default: job-transferred,job-error].
+    #[arg(long, value_name = "EVENT,...", value_parser = flags::notify)]
+    pub(super) notify: Option<Bits>,
+    /// Full path of a program to run when the job is transferred or in error.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) notify_command: Option<String>,
+    /// Its command line, which begins with the program again.
+    #[arg(long, value_name = "LINE", requires = "notify_command")]
+    pub(super) notify_parameters: Option<String>,
+    /// Run no program any more.
+    #[arg(long, conflicts_with = "notify_command")]
+    pub(super) no_notify_command: bool,
+    /// Least time between two events that say that the job was modified, in milliseconds [default: 500].
+    #[arg(long, value_name = "MS")]
+    pub(super) notify_interval: Option<u32>,
+    /// Network cost states in which the job may run: unrestricted, capped-usage-unknown, below-cap, near-cap,
+    /// overcap-charged, overcap-throttled, usage-based, roaming, ignore-congestion, none, or a number
+    /// [default: what the machine's policy says].
+    #[arg(long, value_name = "STATE,...", value_parser = flags::cost)]
+    pub(super) cost: Option<Bits>,
+    /// Whether the server has neither sizes nor ranges; such a job needs priority foreground. Before the first resume.
+    #[arg(long, value_name = "BOOL")]
+    pub(super) dynamic_content: Option<bool>,
+    /// Speed before the ability to go on after a crash. Before the first file.
+    #[arg(long, value_name = "BOOL")]
+    pub(super) high_performance: Option<bool>,
+    /// Most bytes of all files together. Before the first resume.
+    #[arg(long, value_name = "BYTES")]
+    pub(super) max_download_size: Option<u64>,
+    /// Whether only what is requested is transferred.
+    #[arg(long, value_name = "BOOL")]
+    pub(super) on_demand: Option<bool>,
+    /// What the job may do with peers: enable-client, enable-server, disable-branch-cache, or none [default: none].
+    #[arg(long, value_name = "FLAG,...", value_parser = flags::peer)]
+    pub(super) peer_caching: Option<Bits>,
+    /// Which parts of a file's security are copied with it: owner, group, dacl, sacl, or none [default: none].
+    #[arg(long, value_name = "FLAG,...", value_parser = flags::acl)]
+    pub(super) file_acl: Option<Bits>,
+    /// How many files of the job transfer at the same time, 1 to 64 [default: what the daemon's configuration says].
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) files_at_once: Option<u32>,
 }
 
 impl PropertyArgs {
@@ -114,6 +185,23 @@ impl PropertyArgs {
             minimum_retry_delay_s: self.retry_delay,
             no_progress_timeout_s: self.no_progress_timeout,
             maximum_download_time_s: self.max_download_time,
+            notify_flags: self.notify.map(|flags| flags.0),
+            notify_command: match (self.notify_command, self.no_notify_command) {
+                (_, true) => Some(NotifyCommand::default()),
+                (Some(program), false) => {
+                    Some(NotifyCommand { program, parameters: self.notify_parameters.unwrap_or_default() })
+                }
+                (None, false) => None,
+            },
+            cost_flags: self.cost.map(|flags| flags.0),
+            dynamic_content: self.dynamic_content,
+            high_performance: self.high_performance,
+            max_download_size_bytes: self.max_download_size,
+            minimum_notification_interval_ms: self.notify_interval,
+            on_demand_mode: self.on_demand,
+            peer_caching_flags: self.peer_caching.map(|flags| flags.0),
+            file_acl_flags: self.file_acl.map(|flags| flags.0),
+            files_at_once: self.files_at_once,
         }
     }
 }
@@ -167,6 +255,62 @@ pub(super) struct RangesArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct RenameArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// The new URL.
+    pub(super) url: String,
+    /// Number of the file in the job.
+    #[arg(long, default_value_t = 0)]
+    pub(super) file: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplacePrefixArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// What the URLs begin with now, letter by letter.
+    pub(super) old: String,
+    /// What takes its place.
+    pub(super) new: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// Number of the file in the job.
+    #[arg(default_value_t = 0)]
+    pub(super) file: u32,
+    /// The content is not good: it is thrown away.
+    #[arg(long)]
+    pub(super) invalid: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RequestArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// Bytes that are wanted. LAST is included, FIRST- is to the end.
+    #[arg(required = true, value_name = "FIRST-LAST")]
+    pub(super) ranges: Vec<RangeSpec>,
+    /// Number of the file in the job.
+    #[arg(long, default_value_t = 0)]
+    pub(super) file: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PositionArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// First byte that is wanted soon, counted from 0.
+    pub(super) offset: u64,
+    /// Number of the file in the job.
+    #[arg(long, default_value_t = 0)]
+    pub(super) file: u32,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
     /// Ids of the jobs, or the beginnings of them.
     #[arg(required = true, value_name = "JOB")]
@@ -190,9 +334,28 @@ fn seconds(text: &str) -> Result<u32, String> {
     number.checked_mul(unit).ok_or_else(|| format!("more than {} seconds", u32::MAX))
 }
 
+/// A code as people find it in logs: hexadecimal with 0x, or decimal, perhaps negative.
+fn code(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok().or_else(|| text.parse().ok().map(i32::cast_unsigned)),
+    };
+    parsed.ok_or_else(|| "write a 32-bit number, as in 0x80200001".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{code, seconds};
+
+    #[test]
+    fn a_code_is_hexadecimal_decimal_or_negative() {
+        for text in ["0x80200001", "0X80200001", "2149580801", "-2145386495"] {
+            assert_eq!(code(text), Ok(0x8020_0001), "{text}");
+        }
+        for text in ["", "0x", "0x180200001", "BG_E_NOT_FOUND", "4294967296"] {
+            assert!(code(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_seconds_unless_it_has_a_unit() {

@@ -60,7 +60,7 @@ fn absolute(path: &Path) -> Result<String, Problem> {
         .map_err(|path| Problem::PathNotUtf8(path.into()))
 }
 
-fn to_api(spec: &RangeSpec) -> FileRange {
+pub(super) fn to_api(spec: &RangeSpec) -> FileRange {
     FileRange { offset: spec.offset, length: spec.length }
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn complete(link: &mut Link, jobs: Vec<String>, printer: &Print
 }
 
 /// A success code that a person should hear of. Never a failure.
-fn remark(code: SuccessCode, sentence: &str, printer: &Printer) {
+pub(super) fn remark(code: SuccessCode, sentence: &str, printer: &Printer) {
     if !matches!(code, SuccessCode::Unspecified | SuccessCode::SOk) {
         printer.note(&format!("warning: {sentence}\n  code: {} ({:#010x})", code.short_name(), code.value()));
     }

@@ -35,6 +35,19 @@ fn properties(properties: Option<&JobProperties>) -> Value {
         "minimum_retry_delay_s": it.minimum_retry_delay_s,
         "no_progress_timeout_s": it.no_progress_timeout_s,
         "maximum_download_time_s": it.maximum_download_time_s,
+        "notify_flags": it.notify_flags,
+        "notify_command": it.notify_command.as_ref().map(|command| {
+            json!({ "program": command.program, "parameters": command.parameters })
+        }),
+        "cost_flags": it.cost_flags,
+        "dynamic_content": it.dynamic_content,
+        "high_performance": it.high_performance,
+        "max_download_size_bytes": it.max_download_size_bytes,
+        "minimum_notification_interval_ms": it.minimum_notification_interval_ms,
+        "on_demand_mode": it.on_demand_mode,
+        "peer_caching_flags": it.peer_caching_flags,
+        "file_acl_flags": it.file_acl_flags,
+        "files_at_once": it.files_at_once,
     })
 }
 
@@ -87,6 +100,10 @@ pub(super) fn file(file: &File) -> Value {
         "temporary_path": Some(&file.temporary_path).filter(|path| !path.is_empty()),
         "bytes_by_source": by_source(file.bytes_by_source.as_ref()),
         "content_id": Some(&file.content_id).filter(|id| !id.is_empty()),
+        "validation_state": file.validation_state,
+        "downloaded_from_peer": file.downloaded_from_peer,
+        "requested_ranges": ranges(&file.requested_ranges),
+        "supports_ranges": file.supports_ranges,
     })
 }
 

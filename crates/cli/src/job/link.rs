@@ -30,12 +30,17 @@ impl Link {
 
     /// The id that `text` is, or is the beginning of.
     pub(super) async fn resolve(&mut self, text: &str) -> Result<String, Problem> {
+        self.resolve_among(text, false).await
+    }
+
+    /// The same, among everyone's jobs.
+    pub(super) async fn resolve_among(&mut self, text: &str, all_users: bool) -> Result<String, Problem> {
         if text.len() >= JOB_ID_LEN {
             return Ok(text.to_owned());
         }
         let wanted = text.to_ascii_lowercase();
         let mut ids = Vec::new();
-        let mut pages = self.pages(false);
+        let mut pages = self.pages(all_users);
         while let Some(jobs) = pages.next().await? {
             ids.extend(jobs.into_iter().map(|job| job.job_id).filter(|id| id.starts_with(&wanted)));
         }

@@ -1,12 +1,15 @@
 //! `dray job`: a client of the daemon's job service.
 //!
 //! Each command is one or two calls and a way to print the answer. [`args`] is what can be typed, [`link`] the way to the
-//! daemon, [`drive`] the calls that change something, [`show`] and [`watch`] those that look. What is printed comes from
+//! daemon, [`drive`] and [`files`] the calls that change something, [`show`] and [`watch`] those that look. What is printed comes from
 //! [`json`] for scripts and from [`text`] for people; a failure is a [`Problem`](problem::Problem) and printed here, once.
 
 mod args;
 mod bars;
 mod drive;
+mod files;
+mod flags;
+mod holes;
 mod json;
 mod link;
 mod problem;
@@ -42,6 +45,14 @@ async fn dispatch(command: JobCommand, socket: Option<PathBuf>, printer: &Printe
         JobCommand::Suspend { jobs } => drive::suspend(link, jobs, printer).await,
         JobCommand::Cancel { jobs } => drive::cancel(link, jobs, printer).await,
         JobCommand::Complete { jobs } => drive::complete(link, jobs, printer).await,
+        JobCommand::Rename(rename) => files::rename(link, rename, printer).await,
+        JobCommand::ReplacePrefix(replace) => files::replace_prefix(link, replace, printer).await,
+        JobCommand::Validate(validate) => files::validate(link, validate, printer).await,
+        JobCommand::Request(request) => files::request(link, request, printer).await,
+        JobCommand::Position(position) => files::position(link, position, printer).await,
+        JobCommand::Own { jobs } => files::own(link, jobs, printer).await,
+        JobCommand::Error { job } => show::error(link, &job, printer).await,
+        JobCommand::Code { code } => show::code(link, code, printer).await,
         JobCommand::Show { job } => show::show(link, &job, printer).await,
         JobCommand::List { all_users } => show::list(link, all_users, printer).await,
         JobCommand::Ranges(ranges) => show::ranges(link, ranges, printer).await,

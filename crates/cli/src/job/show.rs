@@ -1,14 +1,14 @@
 //! The commands that look.
 
 use dray_api::v1::{
-    File, FileRange, GetFileRangesRequest, GetFilledFileRangesRequest, GetJobRequest, Job, JobError,
-    JobPriority, ListFilesRequest,
+    File, FileRange, GetErrorDescriptionRequest, GetFileRangesRequest, GetFilledFileRangesRequest,
+    GetJobErrorRequest, GetJobRequest, Job, JobError, JobPriority, JobProperties, ListFilesRequest,
 };
 use serde_json::{Value, json};
 
 use super::{
     args::RangesArgs,
-    json,
+    flags, holes, json,
     link::Link,
     problem::Problem,
     text::{self, Align, plain, table},
@@ -17,6 +17,9 @@ use crate::{exit::Exit, printer::Printer};
 
 /// How many files are asked for at a time.
 const PAGE_SIZE: u32 = 500;
+
+/// More ranges of one file than this are not read by anyone.
+const MAX_LISTED: usize = 20;
 
 pub(super) async fn list(link: &mut Link, all_users: bool, printer: &Printer) -> Result<Exit, Problem> {
     let mut jobs = Vec::new();
@@ -77,7 +80,14 @@ pub(super) async fn show(link: &mut Link, job: &str, printer: &Printer) -> Resul
     let files = files(link, &job_id).await?;
     if printer.json {
         let mut object = json::job(&job);
-        object["files"] = files.iter().map(json::file).collect();
+        let mut shown = Vec::new();
+        for file in &files {
+            let mut object = json::file(file);
+            let filled = filled(link, &job_id, file).await?;
+            object["filled_ranges"] = filled.as_deref().map_or(Value::Null, json::ranges);
+            shown.push(object);
+        }
+        object["files"] = shown.into();
         printer.json(&object);
         return Ok(Exit::Done);
     }
@@ -89,6 +99,76 @@ pub(super) async fn show(link: &mut Link, job: &str, printer: &Printer) -> Resul
         for line in describe_file(file) {
             printer.data(&line);
         }
+        for line in describe_filled(filled(link, &job_id, file).await?.as_deref(), file) {
+            printer.data(&line);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What is there of a file; `None` for one that was added with ranges, of which only the number of bytes is known.
+async fn filled(link: &mut Link, job_id: &str, file: &File) -> Result<Option<Vec<FileRange>>, Problem> {
+    if !file.ranges.is_empty() {
+        return Ok(None);
+    }
+    let request = GetFilledFileRangesRequest { job_id: job_id.to_owned(), file_index: file.index };
+    match link.jobs.get_filled_file_ranges(request).await {
+        Ok(answer) => Ok(Some(answer.into_inner().ranges)),
+        // Of an upload, say.
+        Err(status) if status.code() == tonic::Code::FailedPrecondition => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+/// Ranges that are there, as a bar and as a list.
+fn describe_filled(filled: Option<&[FileRange]>, file: &File) -> Vec<String> {
+    let progress = file.progress.unwrap_or_default();
+    let packed = [FileRange { offset: 0, length: Some(progress.bytes_transferred) }];
+    // Ranges are packed one after the other, and mostly arrive so.
+    let mut lines: Vec<String> = holes::bar(filled.unwrap_or(&packed), progress.bytes_total)
+        .map(|bar| field("  there", &bar))
+        .into_iter()
+        .collect();
+    let list = filled.unwrap_or_default();
+    lines.extend(list.iter().take(MAX_LISTED).map(|range| field("  filled", &text::range(range))));
+    if list.len() > MAX_LISTED {
+        let more = format!("and {} more; `dray job ranges --filled` lists all", list.len() - MAX_LISTED);
+        lines.push(field("  filled", &more));
+    }
+    lines
+}
+
+pub(super) async fn error(link: &mut Link, job: &str, printer: &Printer) -> Result<Exit, Problem> {
+    let job_id = link.resolve(job).await?;
+    let answer = link.jobs.get_job_error(GetJobErrorRequest { job_id }).await?.into_inner();
+    let error = answer.error.ok_or(Problem::Answer("the error"))?;
+    if printer.json {
+        printer.json(&json::error(Some(&error)));
+        return Ok(Exit::Done);
+    }
+    for line in describe_error(&error) {
+        printer.data(&line);
+    }
+    if let Some(index) = error.file_index {
+        printer.data(&field(&format!("file {index}"), &error.remote_url));
+        printer.data(&field("  to", &error.local_path));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn code(link: &mut Link, value: u32, printer: &Printer) -> Result<Exit, Problem> {
+    let request = GetErrorDescriptionRequest { value, ..GetErrorDescriptionRequest::default() };
+    let answer = link.jobs.get_error_description(request).await?.into_inner();
+    if printer.json {
+        printer.json(&json!({
+            "name": answer.name,
+            "value": value,
+            "description": answer.description,
+            "is_transient": answer.is_transient,
+        }));
+    } else {
+        printer.data(&format!("{} ({value:#010x})", plain(&answer.name)));
+        printer.data(&plain(&answer.description));
     }
     Ok(Exit::Done)
 }
@@ -125,9 +205,10 @@ fn describe(job: &Job) -> Vec<String> {
         field("files", &format!("{} of {} transferred", progress.files_transferred, progress.files_total)),
         field("bytes", &text::job_amount(&progress)),
     ];
-    if let Some(description) = properties.description.filter(|text| !text.is_empty()) {
-        lines.insert(2, field("description", &description));
+    if let Some(description) = properties.description.as_ref().filter(|text| !text.is_empty()) {
+        lines.insert(2, field("description", description));
     }
+    lines.extend(describe_properties(&properties));
     if let Some(times) = &job.times {
         let each =
             [("created", times.created), ("modified", times.modified), ("transferred", times.transferred)];
@@ -141,6 +222,32 @@ fn describe(job: &Job) -> Vec<String> {
     if let Some(error) = &job.error {
         lines.extend(describe_error(error));
     }
+    lines
+}
+
+/// What was set to something that says more than its default.
+fn describe_properties(it: &JobProperties) -> Vec<String> {
+    let mut lines = Vec::new();
+    let flag = |on: Option<bool>| on.unwrap_or_default();
+    for (label, on) in [
+        ("on-demand", flag(it.on_demand_mode)),
+        ("dynamic", flag(it.dynamic_content)),
+        ("fast", flag(it.high_performance)),
+    ] {
+        lines.extend(on.then(|| field(label, "yes")));
+    }
+    lines.extend(it.notify_flags.map(|bits| field("notify", &flags::notify_names(bits))));
+    if let Some(command) = &it.notify_command {
+        let line = if command.parameters.is_empty() { &command.program } else { &command.parameters };
+        lines.push(field("command", line));
+    }
+    lines.extend(it.cost_flags.map(|bits| field("cost", &flags::cost_names(bits))));
+    lines.extend(it.max_download_size_bytes.map(|most| field("at most", &crate::printer::bytes(most))));
+    lines.extend(it.files_at_once.map(|files| field("at once", &format!("{files} files"))));
+    let peers = it.peer_caching_flags.filter(|bits| *bits != 0);
+    lines.extend(peers.map(|bits| field("peers", &flags::peer_names(bits))));
+    let acl = it.file_acl_flags.filter(|bits| *bits != 0);
+    lines.extend(acl.map(|bits| field("acl", &flags::acl_names(bits))));
     lines
 }
 
@@ -168,6 +275,11 @@ fn describe_file(file: &File) -> Vec<String> {
         field("  stage", stage(file)),
     ];
     lines.extend(file.ranges.iter().map(|range| field("  range", &text::range(range))));
+    let requested = file.requested_ranges.iter().take(MAX_LISTED);
+    lines.extend(requested.map(|range| field("  requested", &text::range(range))));
+    if let Some(valid) = file.validation_state {
+        lines.push(field("  valid", if valid { "yes" } else { "no" }));
+    }
     let facts =
         [("  digest", &file.digest), ("  content", &file.content_id), ("  temporary", &file.temporary_path)];
     lines.extend(

@@ -142,6 +142,65 @@ impl JobService for Fake {
         Err(refusal("BG_E_RANDOM_ACCESS_NOT_SUPPORTED", 0x8020_006D, sentence, ""))
     }
 
+    async fn request_file_ranges(
+        &self,
+        request: Request<RequestFileRangesRequest>,
+    ) -> Answer<RequestFileRangesResponse> {
+        self.note(request.get_ref());
+        Ok(Response::new(RequestFileRangesResponse { state: JobState::Queued.into() }))
+    }
+
+    async fn update_download_position(
+        &self,
+        request: Request<UpdateDownloadPositionRequest>,
+    ) -> Answer<UpdateDownloadPositionResponse> {
+        self.note(request.get_ref());
+        Ok(Response::new(UpdateDownloadPositionResponse {}))
+    }
+
+    async fn set_remote_name(&self, request: Request<SetRemoteNameRequest>) -> Answer<SetRemoteNameResponse> {
+        self.note(request.get_ref());
+        Ok(Response::new(SetRemoteNameResponse {}))
+    }
+
+    /// No file begins with "http://nobody/".
+    async fn replace_remote_prefix(
+        &self,
+        request: Request<ReplaceRemotePrefixRequest>,
+    ) -> Answer<ReplaceRemotePrefixResponse> {
+        self.note(request.get_ref());
+        let nothing = request.get_ref().old_prefix == "http://nobody/";
+        let code = if nothing { SuccessCode::SFalse } else { SuccessCode::SOk };
+        Ok(Response::new(ReplaceRemotePrefixResponse { code: code.into() }))
+    }
+
+    async fn set_validation_state(
+        &self,
+        request: Request<SetValidationStateRequest>,
+    ) -> Answer<SetValidationStateResponse> {
+        self.note(request.get_ref());
+        let state = if request.get_ref().valid { JobState::Transferred } else { JobState::Error };
+        Ok(Response::new(SetValidationStateResponse { state: state.into() }))
+    }
+
+    async fn take_ownership(&self, request: Request<TakeOwnershipRequest>) -> Answer<TakeOwnershipResponse> {
+        self.note(request.get_ref());
+        Ok(Response::new(TakeOwnershipResponse { job: Some(job(FIRST, JobState::Suspended)) }))
+    }
+
+    async fn get_job_error(&self, _: Request<GetJobErrorRequest>) -> Answer<GetJobErrorResponse> {
+        Err(refusal("BG_E_ERROR_INFORMATION_UNAVAILABLE", 0x8020_000F, "the job has no error", ""))
+    }
+
+    async fn get_error_description(
+        &self,
+        _: Request<GetErrorDescriptionRequest>,
+    ) -> Answer<GetErrorDescriptionResponse> {
+        let description = "There is no such job.".to_owned();
+        let name = "BG_E_NOT_FOUND".to_owned();
+        Ok(Response::new(GetErrorDescriptionResponse { name, description, ..Default::default() }))
+    }
+
     async fn resume_job(&self, request: Request<ResumeJobRequest>) -> Answer<ResumeJobResponse> {
         self.note(request.get_ref());
         if request.get_ref().job_id == SECOND {

@@ -11,6 +11,9 @@ use crate::{Code, Failure, JobState, LocalName, NotifyCommand, Now, Priority, Pr
 /// BG_AUTH_TARGET_PROXY.
 const AUTH_TARGET_PROXY: u32 = 2;
 
+/// BITS_COST_STATE: the eight states, RESERVED, and the option IGNORE_CONGESTION.
+const COST_STATES: u32 = 0xC000_00FF;
+
 impl Job {
     pub(super) fn set(
         &mut self,
@@ -102,7 +105,13 @@ impl Job {
     /// Reference 4.4, with the codes of its second table.
     fn set_property(&self, next: &mut Properties, property: Property) -> Result<(), Failure> {
         match property {
-            Property::CostFlags(states) => next.cost_flags = Some(states),
+            Property::CostFlags(states) => {
+                if states & !COST_STATES != 0 {
+                    let sentence = format!("The cost states {:#x} are not defined.", states & !COST_STATES);
+                    return Err(Failure::new(Code::E_INVALIDARG, sentence));
+                }
+                next.cost_flags = Some(states);
+            }
             Property::DynamicContent(on) => {
                 self.for_downloads()?;
                 self.before_resume()?;

@@ -162,6 +162,10 @@ fn values_of_properties_are_checked() {
     let too_small = rig.refused(property(Property::MaxDownloadSize(0)));
     assert_eq!(too_small, Code::BG_E_MAX_DOWNLOAD_SIZE_INVALID_VALUE);
     assert_eq!(rig.set_property(Property::MaxDownloadSize(u64::MAX)), Ok(Code::S_OK));
+    for (states, code) in [(0x100, Code::E_INVALIDARG), (0x2000_0000, Code::E_INVALIDARG)] {
+        assert_eq!(rig.refused(property(Property::CostFlags(states))), code, "{states:#x}");
+    }
+    assert_eq!(rig.set_property(Property::CostFlags(0xC000_00FF)), Ok(Code::S_OK));
     for target in [0, 1, 3] {
         let refused = rig.refused(property(Property::UseStoredCredentials(target)));
         assert_eq!(refused, Code::BG_E_USE_STORED_CREDENTIALS_NOT_SUPPORTED);
