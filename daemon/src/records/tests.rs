@@ -266,7 +266,7 @@ fn whatever_was_said_to_be_durable_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     for kill in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "records::tests::child_that_writes_until_killed", "--ignored", "--nocapture"])
+            .args(["--exact", "records::tests::child_that_writes_until_killed", "--nocapture"])
             .env(CHILD_FOLDER, folder.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -292,8 +292,8 @@ fn whatever_was_said_to_be_durable_survives_kill_9() {
     }
 }
 
+/// The other process of the kill test; run by itself it has nothing to do.
 #[test]
-#[ignore = "the other process of the kill test"]
 fn child_that_writes_until_killed() {
     let Some(folder) = std::env::var_os(CHILD_FOLDER) else { return };
     let (_, records, _writer) = start(Path::new(&folder));
