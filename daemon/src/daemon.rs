@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{CacheLimit, Config, Count, Flags, MetricsAt, Places, Proxy, Seconds};
+use crate::config::{Administrators, CacheLimit, Config, Count, Flags, MetricsAt, Places, Proxy, Seconds};
 use crate::events::Hub;
 use crate::logging::{self, LogLevel};
 use crate::metrics::{self, Metrics};
@@ -99,6 +99,7 @@ async fn serve(
     let mut restored = restore(clock.now(), rules(config), job_places(config), raw_jobs, &records);
     warnings.append(&mut restored.warnings);
     let cache = open_cache(config, &mut warnings);
+    let administrators = administrators(config, &mut warnings);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -117,7 +118,8 @@ async fn serve(
         arrivals: arrivals.clone(),
     };
     let (runner, actor) = Actor::new(parts, restored);
-    let access = Access::new(peer::this_process().context("cannot find out who runs the daemon")?.user);
+    let access = Access::new(peer::this_process().context("cannot find out who runs the daemon")?.user)
+        .with_administrators(administrators);
     let about = Arc::new(About { started, state_dir: state_dir.clone(), warnings });
     let jobs =
         Jobs { runner: runner.clone(), hub: hub.clone(), access: access.clone(), metrics: metrics.clone() };
@@ -183,8 +185,34 @@ fn listen(socket: &Path, scope: Scope) -> Result<Listener> {
         }
     }
     #[allow(clippy::needless_update, reason = "on Windows there is more")]
-    let options = BindOptions { mode, ..BindOptions::default() };
+    let options = BindOptions {
+        mode,
+        // Whoever is in no group that the kernel tells is in none.
+        #[cfg(unix)]
+        groups: |socket| peer::groups_of_socket(socket).unwrap_or_default(),
+        ..BindOptions::default()
+    };
     Ok(Listener::bind(socket, &options)?)
+}
+
+/// The number of the group of administrators. One that does not exist has no members, and the daemon starts all the same.
+fn administrators(config: &Config, warnings: &mut Vec<String>) -> Option<u32> {
+    let name = match &config.administrators.value {
+        Administrators::Root => return None,
+        Administrators::Number(number) => return Some(*number),
+        Administrators::Name(name) => name,
+    };
+    let from = &config.administrators.from;
+    match peer::group_number(name) {
+        Ok(Some(number)) => return Some(number),
+        Ok(None) => {
+            warnings.push(format!("{from}: there is no group {name:?}; only root is an administrator"))
+        }
+        Err(error) => warnings.push(format!(
+            "{from}: cannot look up the group {name:?} ({error}); only root is an administrator"
+        )),
+    }
+    None
 }
 
 /// The cache is a convenience: without it every file comes from its origin.

@@ -76,7 +76,7 @@ async fn a_path_that_is_too_long_is_said_to_be() {
 async fn the_socket_has_the_mode_that_was_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let _listener = Listener::bind(&path, &BindOptions { mode: 0o600 }).unwrap();
+    let _listener = Listener::bind(&path, &BindOptions { mode: 0o600, ..BindOptions::default() }).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 

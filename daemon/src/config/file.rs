@@ -8,7 +8,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::ConfigError;
-use super::values::{CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds};
+use super::values::{
+    Administrators, CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds,
+};
 
 /// Largest configuration file that is read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -21,6 +23,7 @@ pub(super) struct FileConfig {
     pub(super) state_dir: Value<PathBuf>,
     pub(super) cache_dir: Value<PathBuf>,
     pub(super) socket: Value<PathBuf>,
+    pub(super) administrators: Value<Administrators>,
     pub(super) log: Log,
     pub(super) metrics: Metrics,
     pub(super) cache: Cache,

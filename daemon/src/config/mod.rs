@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use flags::Flags;
-pub(crate) use values::{CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds};
+pub(crate) use values::{
+    Administrators, CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds,
+};
 
 use layers::Layers;
 
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) state_dir: Setting<PathBuf>,
     pub(crate) cache_dir: Setting<PathBuf>,
     pub(crate) socket: Setting<PathBuf>,
+    /// Whose members see and control every job, besides root.
+    pub(crate) administrators: Setting<Administrators>,
     pub(crate) log_filter: Setting<LogFilter>,
     pub(crate) log_format: Setting<LogFormat>,
     pub(crate) metrics: Setting<MetricsAt>,
@@ -103,6 +107,9 @@ impl Config {
             socket: layers
                 .path("DRAY_SOCKET", ("--socket", flags.socket), |f| f.socket.as_ref())?
                 .or_default(places.socket.clone()),
+            administrators: layers
+                .setting("DRAY_ADMINISTRATORS", |f| f.administrators.as_ref())?
+                .or_default(Administrators::Root),
             log_filter: layers
                 .pick("DRAY_LOG", ("--log", flags.log), |f| f.log.filter.as_ref())?
                 .or_default(LogFilter::default()),

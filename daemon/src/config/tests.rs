@@ -138,6 +138,19 @@ fn a_socket_path_the_kernel_cannot_take_is_refused_before_anything_starts() {
 }
 
 #[test]
+fn the_administrators_are_a_group_by_name_or_number_or_none() {
+    let group = |text: &'static str| {
+        given().variable("DRAY_ADMINISTRATORS", text).gather().map(|config| config.administrators.value)
+    };
+    assert_eq!(group("adm"), Ok(Administrators::Name("adm".to_owned())));
+    assert_eq!(group("27"), Ok(Administrators::Number(27)));
+    assert_eq!(group("none"), Ok(Administrators::Root));
+    assert!(group("").is_err() && group("a:b").is_err());
+    let file = given().file("drayd.toml", "administrators = 27");
+    assert_eq!(file.gather().unwrap().administrators.value, Administrators::Number(27));
+}
+
+#[test]
 fn a_proxy_password_is_not_repeated_in_the_error() {
     let error = given().variable("DRAY_PROXY", "http//user:secret@proxy").error();
     assert!(!error.contains("secret"), "{error}");

@@ -178,6 +178,35 @@ impl FromStr for Proxy {
     }
 }
 
+/// The group whose members are administrators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Administrators {
+    /// Root alone.
+    Root,
+    Number(u32),
+    Name(String),
+}
+
+/// Longest name of a group; the system's tools allow 32.
+const MAX_GROUP_NAME: usize = 256;
+
+impl FromStr for Administrators {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Administrators::Root);
+        }
+        if let Ok(number) = text.parse() {
+            return Ok(Administrators::Number(number));
+        }
+        if text.is_empty() || text.len() > MAX_GROUP_NAME || text.contains(['\0', ':', '\n']) {
+            return Err("that is not a group; write the name or the number of one, or none".to_owned());
+        }
+        Ok(Administrators::Name(text.to_owned()))
+    }
+}
+
 /// Paths, in the environment separated as in `PATH`, in the file a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PathList(pub(crate) Vec<PathBuf>);
@@ -222,7 +251,7 @@ macro_rules! deserialize_as_text {
         }
     )*};
 }
-deserialize_as_text!(LogFilter, LogFormat, MetricsAt, CacheLimit, Count, Seconds, Proxy);
+deserialize_as_text!(Administrators, LogFilter, LogFormat, MetricsAt, CacheLimit, Count, Seconds, Proxy);
 
 impl<'de> Deserialize<'de> for PathList {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

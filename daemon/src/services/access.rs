@@ -1,7 +1,8 @@
 //! Who may use the jobs of this daemon.
 //!
 //! The kernel says who the caller is. The daemon writes files as the user it runs as, not yet as the caller; so a
-//! daemon of root takes jobs from root alone, and a daemon of a user serves that user and root. Whoever is served at
+//! daemon of root takes jobs from root alone, and a daemon of a user serves that user and root. Members of the group of
+//! administrators see and control every job of either, and add no files of their own. Whoever is served at
 //! all sees every job of the daemon or only the own ones: that the job machine decides.
 
 use dray_api::transport::{Caller, User};
@@ -13,15 +14,30 @@ use dray_platform::peer::UserId;
 pub(crate) struct Access {
     /// The user this daemon runs as.
     daemon: UserId,
+    /// Number of the group whose members are administrators.
+    administrators: Option<u32>,
 }
 
 impl Access {
     pub(crate) fn new(daemon: UserId) -> Access {
-        Access { daemon }
+        Access { daemon, administrators: None }
+    }
+
+    /// The same, with a group of administrators.
+    pub(crate) fn with_administrators(self, group: Option<u32>) -> Access {
+        Access { administrators: group, ..self }
+    }
+
+    /// Whether the caller is in the group of administrators, as the kernel knew its groups when it connected.
+    fn is_member(&self, caller: Option<&Caller>) -> bool {
+        let Some((group, caller)) = self.administrators.zip(caller) else { return false };
+        let is_primary = matches!(caller.user, User::Unix { gid, .. } if gid == group);
+        is_primary || caller.groups.contains(&group)
     }
 
     /// The caller as the job machine knows callers, or why it is not served.
     pub(crate) fn caller(&self, caller: Option<&Caller>) -> Result<JobCaller, Failure> {
+        let is_member = self.is_member(caller);
         let user = caller.and_then(|caller| user_id(&caller.user)).ok_or_else(|| {
             Failure::new(
                 Code::E_ACCESSDENIED,
@@ -29,7 +45,7 @@ impl Access {
             )
         })?;
         let own = is_same(&user, &self.daemon);
-        if own || user.is_superuser() {
+        if own || is_member || user.is_superuser() {
             // On a daemon of one's own there is nobody from whom the limits would have to protect the machine.
             return Ok(JobCaller::administrator(owner(&user)));
         }
@@ -96,7 +112,7 @@ mod tests {
     }
 
     fn ask(access: &Access, uid: u32) -> Result<JobCaller, Code> {
-        let caller = Caller { user: User::Unix { uid, gid: uid }, pid: None };
+        let caller = Caller { user: User::Unix { uid, gid: uid }, groups: vec![90, 91], pid: None };
         access.caller(Some(&caller)).map_err(|failure| failure.code)
     }
 
@@ -117,9 +133,24 @@ mod tests {
     }
 
     #[test]
+    fn a_member_of_the_group_of_administrators_controls_all_and_writes_nothing() {
+        for group in [91, 1001] {
+            let access = daemon_of(0).with_administrators(Some(group));
+            let member = ask(&access, 1001).unwrap();
+            assert!(member.administrator, "by primary group and by any other");
+            assert_eq!(access.may_write(&member).unwrap_err().code, Code::E_ACCESSDENIED);
+            assert!(!access.may_do_all(&member));
+        }
+        let access = daemon_of(0).with_administrators(Some(92));
+        assert_eq!(ask(&access, 1001), Err(Code::E_ACCESSDENIED));
+        let root = ask(&access, 0).unwrap();
+        assert!(access.may_write(&root).is_ok() && access.may_do_all(&root));
+    }
+
+    #[test]
     fn whoever_the_system_does_not_know_is_nobody() {
-        let unknown = Caller { user: User::Unknown, pid: None };
-        assert!(daemon_of(0).caller(Some(&unknown)).is_err());
+        let unknown = Caller { user: User::Unknown, groups: vec![90], pid: None };
+        assert!(daemon_of(0).with_administrators(Some(90)).caller(Some(&unknown)).is_err());
         assert!(daemon_of(0).caller(None).is_err());
     }
 }

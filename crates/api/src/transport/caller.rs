@@ -37,6 +37,8 @@ impl fmt::Display for User {
 pub struct Caller {
     /// On whose behalf it runs.
     pub user: User,
+    /// Numbers of the Unix groups it is in besides its primary one; empty where the listener does not look.
+    pub groups: Vec<u32>,
     /// Its process id, for the log alone: by the time anyone looks it may be another process.
     pub pid: Option<u32>,
 }

@@ -27,6 +27,9 @@ pub struct BindOptions {
     /// Permission bits of a Unix socket. Whoever may write to it may connect, if the directories above let them through.
     /// Default 0o666: callers are told apart by who they are, and the directory keeps out whom it should.
     pub mode: u32,
+    /// What the daemon asks the platform about the groups of whoever connects, once for each connection. Default: nothing.
+    #[cfg(unix)]
+    pub groups: fn(std::os::fd::BorrowedFd<'_>) -> Vec<u32>,
     /// What the daemon does with a named pipe that takes code of the platform.
     #[cfg(windows)]
     pub pipe: os::PipeHooks,
@@ -36,6 +39,8 @@ impl Default for BindOptions {
     fn default() -> Self {
         Self {
             mode: 0o666,
+            #[cfg(unix)]
+            groups: |_socket| Vec::new(),
             #[cfg(windows)]
             pipe: os::PipeHooks::default(),
         }

@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, TryLockError},
     io,
+    os::fd::{AsFd, BorrowedFd},
     os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -34,6 +35,7 @@ pub(super) struct OsListener {
     path: PathBuf,
     /// Device and inode of our socket: what may be removed at the end.
     file: (u64, u64),
+    groups: fn(BorrowedFd<'_>) -> Vec<u32>,
     /// Held as long as the name is ours. The file itself stays: removing it would let two daemons lock two files.
     _lock: File,
 }
@@ -48,7 +50,7 @@ impl OsListener {
             _ => failed("bind", path)(source),
         })?;
         let file = identity(path).map_err(failed("look at", path))?;
-        let bound = Self { listener, path: path.to_path_buf(), file, _lock: lock };
+        let bound = Self { listener, path: path.to_path_buf(), file, groups: options.groups, _lock: lock };
         fs::set_permissions(path, fs::Permissions::from_mode(options.mode))
             .map_err(failed("set the permissions of", path))?;
         Ok(bound)
@@ -59,6 +61,7 @@ impl OsListener {
         let credentials = stream.peer_cred()?;
         let caller = Caller {
             user: User::Unix { uid: credentials.uid(), gid: credentials.gid() },
+            groups: (self.groups)(stream.as_fd()),
             pid: credentials.pid().and_then(|pid| u32::try_from(pid).ok()),
         };
         Ok((stream, caller))

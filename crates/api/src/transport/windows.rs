@@ -49,7 +49,7 @@ impl Default for PipeHooks {
     fn default() -> Self {
         Self {
             create: |options, name| options.create(name),
-            identify: |_pipe| Ok(Caller { user: User::Unknown, pid: None }),
+            identify: |_pipe| Ok(Caller { user: User::Unknown, groups: Vec::new(), pid: None }),
         }
     }
 }

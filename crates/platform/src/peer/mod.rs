@@ -9,11 +9,12 @@ use std::fmt;
 
 #[cfg(windows)]
 pub(crate) use system::TokenUser;
+pub use system::group_number;
 #[cfg(windows)]
 pub use system::of_pipe;
-#[cfg(unix)]
-pub use system::of_socket;
 pub use system::this_process;
+#[cfg(unix)]
+pub use system::{groups_of_socket, of_socket};
 
 /// A local user, as the system knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +71,28 @@ mod tests {
         use std::os::fd::AsFd;
         let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
         assert_eq!(of_socket(near.as_fd()).unwrap(), this_process().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_groups_of_the_other_end_are_those_of_this_process() {
+        use std::os::fd::AsFd;
+        let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
+        let mut expected: Vec<u32> = line.split_whitespace().map(|gid| gid.parse().unwrap()).collect();
+        let mut found = groups_of_socket(near.as_fd()).unwrap();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_group_has_a_number_if_it_exists() {
+        assert_eq!(group_number("root").unwrap(), Some(0));
+        assert_eq!(group_number("no such group").unwrap(), None);
+        assert!(group_number("nul\0").is_err());
     }
 
     #[test]

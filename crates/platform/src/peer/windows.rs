@@ -68,6 +68,11 @@ impl Drop for Impersonation {
     }
 }
 
+/// Groups have no numbers here.
+pub fn group_number(_name: &str) -> io::Result<Option<u32>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The user that a token speaks for. The SID lies inside the buffer.
 pub(crate) struct TokenUser {
     buffer: Box<[u64; TOKEN_USER_WORDS]>,
