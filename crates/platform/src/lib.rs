@@ -11,6 +11,7 @@ pub mod clone;
 pub mod durable;
 mod file_error;
 pub mod identity_of;
+pub mod launch;
 pub mod lock;
 pub mod open;
 pub mod paths;
