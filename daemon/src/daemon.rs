@@ -23,6 +23,7 @@ use crate::config::{Administrators, CacheLimit, Config, Count, Flags, MetricsAt,
 use crate::events::Hub;
 use crate::logging::{self, LogLevel};
 use crate::metrics::{self, Metrics};
+use crate::notify::Commands;
 use crate::records::{self, InstanceLock};
 use crate::runner::{Actor, Clock, Parts, restore, wall};
 use crate::services::{About, Access, Daemon, Jobs};
@@ -108,6 +109,7 @@ async fn serve(
     let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new)));
     let hub = Hub::new(metrics.clone());
     let arrivals = Arc::new(Notify::new());
+    let this_user = peer::this_process().context("cannot find out who runs the daemon")?.user;
     let parts = Parts {
         fetcher: engine,
         records,
@@ -116,10 +118,10 @@ async fn serve(
         clock,
         transfers_at_once: count(config.transfers_at_once.value),
         arrivals: arrivals.clone(),
+        commands: Commands::of_user(&this_user),
     };
     let (runner, actor) = Actor::new(parts, restored);
-    let access = Access::new(peer::this_process().context("cannot find out who runs the daemon")?.user)
-        .with_administrators(administrators);
+    let access = Access::new(this_user).with_administrators(administrators);
     let about = Arc::new(About { started, state_dir: state_dir.clone(), warnings });
     let jobs =
         Jobs { runner: runner.clone(), hub: hub.clone(), access: access.clone(), metrics: metrics.clone() };

@@ -14,6 +14,7 @@ mod events;
 mod keeper;
 mod logging;
 mod metrics;
+mod notify;
 mod records;
 mod runner;
 mod service_manager;

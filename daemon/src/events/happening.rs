@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dray_api::v1::{self, EventKind, job_event::Event};
-use dray_jobs::{FileIndex, Job, JobId, JobState, Owner};
+use dray_jobs::{EventId, FileIndex, Job, JobId, JobState, Notice, Owner, SubscriberId};
 
 use super::mailbox::Weight;
 use crate::runner::wall;
@@ -20,6 +20,8 @@ pub(crate) struct Happening {
     pub(super) number: u64,
     pub(super) job: JobId,
     pub(super) owner: Owner,
+    /// Only for this subscriber; `None`: for all who want to hear of it.
+    pub(super) to: Option<SubscriberId>,
     /// `None` for what comes whatever kinds were asked for.
     pub(super) kind: Option<EventKind>,
     pub(super) weight: Weight,
@@ -32,6 +34,7 @@ impl Happening {
             number: 0,
             job: job.id(),
             owner: job.owner().clone(),
+            to: None,
             kind,
             weight,
             message: Arc::new(message(Some(job.id()), event)),
@@ -41,6 +44,26 @@ impl Happening {
     /// The same, with its place among all happenings.
     pub(crate) fn numbered(self, number: u64) -> Happening {
         Happening { number, ..self }
+    }
+
+    /// A notice for one subscriber, to be acknowledged when it has a number.
+    pub(crate) fn notice(
+        job: &Job,
+        notice: Notice,
+        to: SubscriberId,
+        event: Option<EventId>,
+    ) -> Option<Happening> {
+        let mut happening = match notice {
+            Notice::JobTransferred => Happening::job_transferred(job),
+            Notice::JobError => Happening::job_failed(job),
+            Notice::FileTransferred(index) => Happening::file_transferred(job, index)?,
+            Notice::JobModification => Happening { weight: Weight::Droppable, ..Happening::modified(job) },
+        };
+        happening.to = Some(to);
+        if let Some(EventId(event)) = event {
+            Arc::make_mut(&mut happening.message).event_id = event;
+        }
+        Some(happening)
     }
 
     /// A job is there that was not.
@@ -115,7 +138,6 @@ fn snapshot_of(job: &Job) -> Event {
 
 fn message(job: Option<JobId>, event: Event) -> v1::JobEvent {
     v1::JobEvent {
-        // Nothing waits for an acknowledgement yet.
         event_id: 0,
         time: Some(show::timestamp(wall())),
         job_id: job.map(|id| id.to_string()).unwrap_or_default(),

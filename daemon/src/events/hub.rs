@@ -1,11 +1,11 @@
 //! Who watches, and who of them is told what.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_api::v1::{EventKind, JobEvent};
-use dray_jobs::{Caller, Code, Failure, JobId, Owner};
+use dray_jobs::{Code, Failure, NotifyFlags, Scope, SubscriberId};
 
 use super::Happening;
 use super::mailbox::{Fate, Mailbox, Next};
@@ -21,27 +21,34 @@ const MAX_SUBSCRIBERS_PER_USER: usize = 128;
 /// What a subscriber wants to hear of.
 #[derive(Debug, Clone)]
 pub(crate) struct Interest {
-    pub(crate) caller: Caller,
-    /// Only these jobs; `None`: all that the caller owns, and with `all_users` everyone's.
-    pub(crate) jobs: Option<BTreeSet<JobId>>,
+    pub(crate) scope: Scope,
     /// Only these kinds; `None`: all.
     pub(crate) kinds: Option<Vec<EventKind>>,
-    pub(crate) all_users: bool,
+    /// It takes the place of a callback: it is told what the notify flags of its jobs ask for, and answers.
+    pub(crate) acknowledges: bool,
 }
 
 impl Interest {
-    /// Whether a job belongs to it.
-    pub(crate) fn covers(&self, job: JobId, owner: &Owner) -> bool {
-        match &self.jobs {
-            Some(jobs) => jobs.contains(&job) && self.caller.may_touch(owner),
-            None => self.caller.owner == *owner || self.all_users && self.caller.administrator,
-        }
+    fn takes(&self, kind: EventKind) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind))
     }
 
+    /// Whether something that everyone may hear concerns it. What notify flags decide about is told by name.
     fn wants(&self, happening: &Happening) -> bool {
-        let kind =
-            happening.kind.is_none_or(|kind| self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind)));
-        kind && self.covers(happening.job, &happening.owner)
+        let kind = happening.kind.is_none_or(|kind| self.takes(kind) && !self.acknowledges);
+        kind && self.scope.covers(happening.job, &happening.owner)
+    }
+
+    /// The kinds as notify flags.
+    pub(crate) fn flags(&self) -> NotifyFlags {
+        let flags = [
+            (EventKind::JobTransferred, NotifyFlags::JOB_TRANSFERRED),
+            (EventKind::JobError, NotifyFlags::JOB_ERROR),
+            (EventKind::Modified, NotifyFlags::JOB_MODIFICATION),
+            (EventKind::FileTransferred, NotifyFlags::FILE_TRANSFERRED),
+        ];
+        let taken = flags.into_iter().filter(|(kind, _)| self.takes(*kind));
+        taken.fold(NotifyFlags::default(), |all, (_, flag)| all.union(flag))
     }
 }
 
@@ -80,6 +87,8 @@ pub(crate) struct Hub {
     subscribers: Mutex<BTreeMap<u64, Subscriber>>,
     /// How many, to be looked at without the lock.
     count: AtomicUsize,
+    /// Numbers are never used twice: of one that left, news may still be under way.
+    next: AtomicU64,
     metrics: Metrics,
 }
 
@@ -96,6 +105,7 @@ impl Hub {
             held: Mutex::default(),
             subscribers: Mutex::default(),
             count: AtomicUsize::new(0),
+            next: AtomicU64::new(1),
             metrics,
         })
     }
@@ -108,8 +118,10 @@ impl Hub {
     /// Takes a subscriber in. It is told what happens from now on, once [`Hub::shown`] says what it has seen.
     pub(crate) fn subscribe(self: &Arc<Self>, interest: Interest) -> Result<Subscription, Failure> {
         let mut subscribers = self.lock();
-        let of_user =
-            subscribers.values().filter(|s| s.interest.caller.owner == interest.caller.owner).count();
+        let of_user = subscribers
+            .values()
+            .filter(|s| s.interest.scope.caller.owner == interest.scope.caller.owner)
+            .count();
         if subscribers.len() >= MAX_SUBSCRIBERS || of_user >= MAX_SUBSCRIBERS_PER_USER {
             let sentence = format!(
                 "There are {} event streams, {of_user} of them yours; close one (at most {MAX_SUBSCRIBERS} in all and \
@@ -118,7 +130,7 @@ impl Hub {
             );
             return Err(Failure::new(Code::E_OUTOFMEMORY, sentence));
         }
-        let number = subscribers.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Box::new());
         // Nothing is told before the snapshots.
         subscribers.insert(number, Subscriber { interest, mailbox: mailbox.clone(), since: u64::MAX });
@@ -172,9 +184,12 @@ impl Hub {
         if happenings.is_empty() || self.is_empty() {
             return;
         }
-        for subscriber in self.lock().values() {
+        for (number, subscriber) in self.lock().iter() {
             let news = happenings.iter().filter(|happening| happening.number > subscriber.since);
-            for happening in news.filter(|happening| subscriber.interest.wants(happening)) {
+            for happening in news.filter(|happening| match happening.to {
+                Some(SubscriberId(to)) => to == *number,
+                None => subscriber.interest.wants(happening),
+            }) {
                 let fate =
                     subscriber.mailbox.put((happening.number, happening.message.clone()), happening.weight);
                 if fate != Fate::Queued {
@@ -203,6 +218,10 @@ impl Hub {
 }
 
 impl Subscription {
+    pub(crate) fn id(&self) -> SubscriberId {
+        SubscriberId(self.number)
+    }
+
     /// What comes next for this subscriber.
     pub(crate) async fn next(&self) -> Next<(u64, Arc<JobEvent>)> {
         self.mailbox.next().await
@@ -219,7 +238,7 @@ impl Drop for Subscription {
 
 #[cfg(test)]
 mod tests {
-    use dray_jobs::{JobState, JobType, NewJob, Now, Places, Queue, Rules};
+    use dray_jobs::{Caller, JobId, JobState, JobType, NewJob, Now, Owner, Places, Queue, Rules};
 
     use super::*;
 
@@ -244,7 +263,8 @@ mod tests {
 
     fn all_of(owner: &str) -> Interest {
         let caller = Caller::user(Owner::new(owner));
-        Interest { caller, jobs: None, kinds: None, all_users: false }
+        let scope = Scope { caller, jobs: None, all_users: false };
+        Interest { scope, kinds: None, acknowledges: false }
     }
 
     fn watching(hub: &Arc<Hub>, interest: Interest) -> Subscription {
@@ -286,7 +306,8 @@ mod tests {
         let watcher = watching(&hub, all_of(OWNER));
         let administrator = Caller::administrator(Owner::new("0"));
         let kinds = Some(vec![EventKind::StateChanged]);
-        let picky = watching(&hub, Interest { caller: administrator, jobs: None, kinds, all_users: true });
+        let scope = Scope { caller: administrator, jobs: None, all_users: true };
+        let picky = watching(&hub, Interest { scope, kinds, acknowledges: false });
         hub.publish(vec![modified(&queue, other, 1), modified(&queue, own, 2)]);
         assert_eq!(number(&watcher).await, 2);
         let changed =

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dray_engine::Checkpoint;
-use dray_jobs::{FileIndex, JobId, JobState, Queue};
+use dray_jobs::{Delivery, FileIndex, JobId, JobState, Queue};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clients::first_delivery;
 use super::clock::Clock;
 use super::errand::ErrandId;
 use super::errands::Errand;
@@ -23,6 +24,7 @@ use super::transfers::{FileId, Transfers};
 use super::turn::{Turn, send};
 use crate::events::{Happening, Hub};
 use crate::metrics::Metrics;
+use crate::notify::Commands;
 use crate::records::Records;
 
 /// Messages taken in one turn, so that one transaction and one answer do not wait for an endless stream of others.
@@ -43,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) transfers_at_once: usize,
     /// Told of every file that arrived.
     pub(crate) arrivals: Arc<Notify>,
+    /// Runs notify commands.
+    pub(crate) commands: Commands,
 }
 
 /// The runner itself.
@@ -66,6 +70,9 @@ pub(crate) struct Actor {
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     pub(super) arrivals: Arc<Notify>,
+    /// What clients that acknowledge are told.
+    pub(super) delivery: Delivery,
+    pub(super) commands: Commands,
     pub(super) outbox: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
     asks: mpsc::Receiver<Ask>,
@@ -95,6 +102,8 @@ impl Actor {
             metrics: parts.metrics,
             clock: parts.clock,
             arrivals: parts.arrivals,
+            delivery: first_delivery(),
+            commands: parts.commands,
             outbox,
             inbox,
             asks,
@@ -103,6 +112,7 @@ impl Actor {
             let count = i64::try_from(actor.queue.count(state)).unwrap_or(i64::MAX);
             actor.metrics.jobs.with_label_values(&[state.name()]).set(count);
         }
+        actor.owe_all();
         for (job, effects) in restored.effects {
             actor.perform(job, effects, None);
         }
@@ -159,6 +169,7 @@ impl Actor {
             self.perform(command.job, command.effects, None);
         }
         self.start_transfers();
+        self.tell_clients();
         self.end_turn();
     }
 
@@ -189,6 +200,9 @@ impl Actor {
                     Err(failure) => send(reply, Err(failure)),
                 }
             }
+            Ask::Acknowledge { caller, event, rejected, reply } => {
+                self.acknowledge(&caller, event, rejected, reply);
+            }
             Ask::Look(look) => {
                 self.read_meters();
                 look(self);
@@ -215,7 +229,8 @@ impl Actor {
     fn next_timer(&self) -> Option<Instant> {
         let queue = self.queue.timeout().map(|at| self.clock.at(at));
         let tick = (self.transfers.count() > 0 || !self.moved.is_empty()).then(|| self.ticked + TICK);
-        queue.into_iter().chain(tick).chain(self.turn.due()).min()
+        let clients = self.delivery.timeout().map(|at| self.clock.at(at));
+        queue.into_iter().chain(tick).chain(clients).chain(self.turn.due()).min()
     }
 
     /// Twice a second while bytes move: the machine learns how far they are, and watchers too.

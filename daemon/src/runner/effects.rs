@@ -16,6 +16,7 @@ use crate::events::Happening;
 impl Actor {
     /// Carries out what follows from one call or event. The reply waits for what the call asked of the disk.
     pub(super) fn perform(&mut self, job: JobId, effects: Vec<Effect>, reply: Option<(Reply, Code)>) {
+        self.owe(job, &effects);
         let mut work = Work::default();
         for effect in effects {
             match effect {
@@ -70,8 +71,9 @@ impl Actor {
         match notice {
             Notice::JobTransferred => self.tell(job, |job| Some(Happening::job_transferred(job))),
             Notice::JobError => self.tell(job, |job| Some(Happening::job_failed(job))),
-            // Watchers hear of files and changes whatever the flags, when they happen.
-            Notice::FileTransferred(_) | Notice::JobModification => {}
+            Notice::JobModification => self.modified(job),
+            // Watchers hear of files whatever the flags, when they arrive.
+            Notice::FileTransferred(_) => {}
         }
     }
 

@@ -114,6 +114,7 @@ impl Actor {
     /// Drops a job that has ended.
     pub(super) fn forget(&mut self, job: JobId) {
         self.queue.forget(job);
+        self.delivery.refresh(job, None);
         self.turn.forget(job);
         self.moved.remove(&job);
         let of_job = (job, FileIndex(0))..=(job, FileIndex(u32::MAX));

@@ -1,6 +1,6 @@
 //! The way to the runner for everyone else.
 
-use dray_jobs::{Call, Caller, Code, Failure, JobId, NewJob};
+use dray_jobs::{Call, Caller, Code, EventId, Failure, JobId, NewJob};
 use tokio::sync::{mpsc, oneshot};
 
 use super::actor::Actor;
@@ -29,6 +29,20 @@ impl Runner {
     /// A call on a job. What it changes is on disk, and done, when this returns.
     pub(crate) async fn call(&self, caller: Caller, job: JobId, call: Call) -> Result<Answer, Failure> {
         self.ask(|reply| Ask::Call { caller, job, call, reply }).await
+    }
+
+    /// What a subscriber answers to an event: S_OK, or S_FALSE when no such event waits.
+    pub(crate) async fn acknowledge(
+        &self,
+        caller: Caller,
+        event: EventId,
+        rejected: bool,
+    ) -> Result<Code, Failure> {
+        match self.ask(|reply| Ask::Acknowledge { caller, event, rejected, reply }).await {
+            Ok(answer) => Ok(answer.code),
+            Err(failure) if failure.code.is_success() => Ok(failure.code),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Looks at the jobs as they are now.

@@ -1,6 +1,6 @@
 //! What reaches the runner: calls of clients, and news of its own transfers and errands.
 
-use dray_jobs::{Call, Caller, Code, Failure, JobId, JobState, NewJob};
+use dray_jobs::{Call, Caller, Code, EventId, Failure, JobId, JobState, NewJob, SubscriberId};
 use tokio::sync::oneshot;
 
 use super::actor::Actor;
@@ -18,6 +18,10 @@ pub(crate) enum Message {
     Durable(Vec<ErrandId>),
     /// An errand is over.
     Ran(ErrandId, Done),
+    /// A subscriber listens no more.
+    Left(SubscriberId),
+    /// The notify command of an event has ended, and whether its exit code was 0.
+    Notified(EventId, bool),
 }
 
 /// What is asked of the runner.
@@ -33,7 +37,13 @@ pub(crate) enum Ask {
         call: Call,
         reply: Reply,
     },
-    /// Looks, and changes nothing.
+    Acknowledge {
+        caller: Caller,
+        event: EventId,
+        rejected: bool,
+        reply: Reply,
+    },
+    /// Looks, and changes no job.
     Look(Box<dyn FnOnce(&mut Actor) + Send>),
 }
 

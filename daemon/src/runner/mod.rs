@@ -9,6 +9,9 @@
 //! Start at [`Actor::run`] in `actor.rs`; `effects.rs` carries out, `restore.rs` is what happens before all that.
 
 mod actor;
+#[cfg(test)]
+mod client_tests;
+mod clients;
 mod clock;
 mod effects;
 mod errand;
@@ -31,6 +34,7 @@ use std::path::{Path, PathBuf};
 use dray_jobs::{FileIndex, JobId, LocalName};
 
 pub(crate) use actor::{Actor, Parts};
+pub(crate) use clients::Attendance;
 pub(crate) use clock::{Clock, wall};
 #[cfg(test)]
 pub(crate) use fetcher::Fetcher;

@@ -28,6 +28,8 @@ impl Actor {
                 self.begin_errands();
             }
             Message::Ran(id, done) => self.ran(id, done),
+            Message::Left(subscriber) => self.delivery.unsubscribe(subscriber),
+            Message::Notified(event, success) => self.notified(event, success),
         }
     }
 
@@ -36,7 +38,8 @@ impl Actor {
         match message {
             Message::Ended(transfer, ending) => self.ended(transfer, ending.map(|ending| *ending), false),
             Message::Ran(id, done) => self.ran(id, done),
-            Message::Wake(_) | Message::Durable(_) => {}
+            Message::Notified(event, success) => self.notified(event, success),
+            Message::Wake(_) | Message::Durable(_) | Message::Left(_) => {}
         }
     }
 

@@ -315,10 +315,10 @@ impl JobService for Jobs {
         &self,
         request: Request<v1::AcknowledgeEventRequest>,
     ) -> Result<Response<v1::AcknowledgeEventResponse>, Status> {
-        let refused = self.caller(&request).and_then(|_| {
-            let sentence = "This daemon delivers no events for acknowledgement yet.";
-            Err(Failure::new(Code::E_NOTIMPL, sentence))
-        });
-        answer(&self.metrics, "AcknowledgeEvent", refused)
+        let answered = match self.caller(&request) {
+            Ok(caller) => watch::acknowledge(&self.runner, caller, request.into_inner()).await,
+            Err(failure) => Err(failure),
+        };
+        answer(&self.metrics, "AcknowledgeEvent", answered)
     }
 }

@@ -3,15 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use dray_api::v1::{EventKind, JobEvent, WatchEventsRequest, WatchEventsResponse};
-use dray_jobs::{Caller, Code, Failure, JobId};
+use dray_api::v1::{
+    AcknowledgeEventRequest, AcknowledgeEventResponse, EventKind, JobEvent, WatchEventsRequest,
+    WatchEventsResponse,
+};
+use dray_jobs::{Caller, Code, EventId, Failure, JobId, Scope};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::Status;
 
 use crate::events::{Hub, Interest, Next, Subscription, caught_up, events_lost, snapshot};
-use crate::runner::Runner;
-use crate::wire::take;
+use crate::runner::{Attendance, Runner};
+use crate::wire::{show, take};
 
 /// Jobs that a client may ask for by name in one stream.
 const MAX_JOBS: usize = 1000;
@@ -29,6 +32,8 @@ struct Watcher {
     to_show: VecDeque<JobId>,
     /// Older news are in the snapshots already.
     since: u64,
+    /// While it lives, events come for acknowledgement.
+    attendance: Option<Attendance>,
 }
 
 /// Opens a stream.
@@ -48,6 +53,7 @@ pub(super) async fn begin(
         ready: VecDeque::new(),
         to_show: VecDeque::new(),
         since: 0,
+        attendance: None,
     };
     watcher.show_all().await?;
     let events = stream::unfold(watcher, |mut watcher| async move {
@@ -55,6 +61,17 @@ pub(super) async fn begin(
         Some((Ok(WatchEventsResponse { event: Some(event) }), watcher))
     });
     Ok(events.boxed())
+}
+
+/// Takes an answer to an event.
+pub(super) async fn acknowledge(
+    runner: &Runner,
+    caller: Caller,
+    request: AcknowledgeEventRequest,
+) -> Result<AcknowledgeEventResponse, Failure> {
+    let AcknowledgeEventRequest { event_id, rejected } = request;
+    let code = runner.acknowledge(caller, EventId(event_id), rejected).await?;
+    Ok(AcknowledgeEventResponse { code: show::success(code).into() })
 }
 
 fn interest(caller: Caller, request: WatchEventsRequest) -> Result<Interest, Failure> {
@@ -79,10 +96,9 @@ fn interest(caller: Caller, request: WatchEventsRequest) -> Result<Interest, Fai
         })
         .collect::<Result<_, _>>()?;
     Ok(Interest {
-        caller,
-        jobs: (!jobs.is_empty()).then_some(jobs),
+        scope: Scope { caller, jobs: (!jobs.is_empty()).then_some(jobs), all_users: request.all_users },
         kinds: (!kinds.is_empty()).then_some(kinds),
-        all_users: request.all_users,
+        acknowledges: request.acknowledge,
     })
 }
 
@@ -115,29 +131,34 @@ impl Watcher {
         let first = self.since == 0;
         let (interest, hub, subscription) =
             (self.interest.clone(), self.hub.clone(), self.subscription.clone());
-        let (since, jobs) = self
+        let attends = self.attendance.is_some();
+        let (since, jobs, attendance) = self
             .runner
             .look(move |actor| {
                 let queue = actor.queue();
-                let jobs: Vec<JobId> = match &interest.jobs {
+                let jobs: Vec<JobId> = match &interest.scope.jobs {
                     Some(jobs) => {
                         if first {
                             jobs.iter().try_for_each(|&id| {
-                                let found = queue.find(&interest.caller, id);
+                                let found = queue.find(&interest.scope.caller, id);
                                 found.map(drop).map_err(|failure| take::naming(id, failure))
                             })?;
                         }
                         jobs.iter().copied().collect()
                     }
-                    None => queue.list(&interest.caller, interest.all_users)?,
+                    None => queue.list(&interest.scope.caller, interest.scope.all_users)?,
                 };
                 // Numbers begin at 1, so that having been shown is never 0.
                 let since = actor.last_happening();
                 hub.shown(&subscription, since);
-                Ok::<_, Failure>((since, jobs))
+                // What was told and lost in between comes again.
+                let attendance =
+                    interest.acknowledges.then(|| actor.attend(&subscription, &interest, attends));
+                Ok::<_, Failure>((since, jobs, attendance.flatten()))
             })
             .await??;
         self.since = since;
+        self.attendance = self.attendance.take().or(attendance);
         self.to_show = jobs.into();
         self.show_more().await
     }
@@ -147,7 +168,7 @@ impl Watcher {
         let count = self.to_show.len().min(SNAPSHOTS_PER_LOOK);
         let some: Vec<JobId> = self.to_show.drain(..count).collect();
         if !some.is_empty() {
-            let caller = self.interest.caller.clone();
+            let caller = self.interest.scope.caller.clone();
             let snapshots = self.runner.look(move |actor| {
                 let jobs = some.iter().filter_map(|id| actor.queue().find(&caller, *id).ok());
                 jobs.map(snapshot).collect::<Vec<_>>()

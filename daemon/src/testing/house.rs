@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::script::Script;
 use crate::events::Hub;
 use crate::metrics::Metrics;
+use crate::notify::Commands;
 use crate::records::Records;
 use crate::runner::{Actor, Answer, Clock, Parts, Runner, restore};
 use crate::wire::take::PATHS;
@@ -73,6 +74,7 @@ impl House {
             clock,
             transfers_at_once,
             arrivals: Arc::new(Notify::new()),
+            commands: Commands::of(caller().owner),
         };
         let (runner, actor) = Actor::new(parts, restored);
         let stop = CancellationToken::new();
