@@ -4,17 +4,16 @@
 //! origin calls private, is not cached.
 
 use std::cell::Cell;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use dray_cache::{Audience, CacheError, Entry, NewContent, Store, StoredValidators};
+use dray_cache::{Audience, Entry, NewContent, Store, StoredValidators};
 use dray_content::{Digest, PieceTable};
 use dray_origin::Validators;
 use dray_platform::open;
 use url::Url;
 
-use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof};
+use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof, temp};
 
 /// The smallest content that is cached, in bytes. To ask an origin whether a smaller one has changed costs as much as to fetch it.
 const MIN_CACHED_LEN: u64 = 64 << 10;
@@ -124,39 +123,34 @@ fn is_public(entry: &Entry) -> bool {
     *entry.audience() == Audience::Everyone
 }
 
-/// Delivers an entry and checks the digest that its side file does not vouch for. False when the origin has to be asked.
+/// Delivers an entry and checks the digest that its side file does not vouch for. False when the origin has to be
+/// asked, which a broken cache is no reason not to do.
 fn deliver(
     store: &Store,
     entry: &Entry,
-    temp: &Path,
+    path: &Path,
     asked: Option<Digest>,
     watch: &dyn Watch,
 ) -> Result<bool, FetchError> {
-    match std::fs::remove_file(temp) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(FetchError::local("replace", temp, error));
-        }
-        _ => {}
-    }
+    temp::clear(path, watch)?;
     let proven = Cell::new(0);
     let progress = |so_far: u64| {
         watch.event(Event::Received { bytes: so_far.saturating_sub(proven.replace(so_far)) });
     };
-    match store.deliver(entry, temp, &progress) {
+    match store.deliver(entry, path, &progress) {
         Ok(placed) => tracing::debug!(?placed, "delivered from the cache"),
-        Err(error @ (CacheError::Corrupt { .. } | CacheError::Gone { .. })) => {
+        Err(error) => {
             tracing::warn!(%error, "going to the origin");
             return Ok(false);
         }
-        Err(error) => return Err(error.into()),
     }
     let known = entry.digests().iter().copied().chain([entry.id().digest()]);
     let unproven = asked.filter(|asked| !known.clone().any(|digest| digest == *asked));
     let is_right =
-        finish(temp, unproven, entry.size()).map_err(|error| FetchError::local("read", temp, error))?;
+        finish(path, unproven, entry.size()).map_err(|error| FetchError::local("read", path, error))?;
     if !is_right {
         // The cache's copy of this URL is another file than the one that was asked for.
-        std::fs::remove_file(temp).map_err(|error| FetchError::local("remove", temp, error))?;
+        std::fs::remove_file(path).map_err(|error| FetchError::local("remove", path, error))?;
     }
     Ok(is_right)
 }

@@ -1,23 +1,28 @@
 //! Where a transfer stood: enough to go on with it after a stop or a crash, and to notice when it must start over.
 
-use dray_content::Digest;
+use dray_content::{Algorithm, Digest, WholeHasher};
 use dray_origin::Validators;
-use dray_ranges::RangeSet;
+use dray_ranges::{RangeSet, RangeSpec};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::FileTask;
 use crate::placement::Placement;
+use crate::{FileTask, temp};
 
 /// What the first line of a checkpoint says, with the version of what follows.
-const MAGIC: &str = "dray-checkpoint-1";
-/// No honest checkpoint is longer; a file or record beyond it is not read.
-pub(crate) const MAX_LEN: usize = 16 << 20;
+const MAGIC: &str = "dray-checkpoint-2";
+/// No honest checkpoint is longer, in bytes; whoever reads one from a file stops there.
+pub const MAX_CHECKPOINT_LEN: usize = 16 << 20;
 
 /// How far a file is. Everything it claims was on disk before it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The remote name; a checkpoint of another one is of no use.
-    pub url: String,
+    /// SHA-256 of the remote name, which may hold secrets; a checkpoint of another one is of no use.
+    pub source: String,
+    /// The ranges that are packed in the sink, in their order; empty for a whole file.
+    pub ranges: Vec<RangeSpec>,
+    /// Which file the sink is (its number on its volume): claims are about that one and no other of its name.
+    pub sink: u64,
     /// Size of the remote file in bytes, once known.
     pub size: Option<u64>,
     /// Strong or weak entity tag.
@@ -32,6 +37,14 @@ pub struct Checkpoint {
     pub crc32c: Option<u32>,
     /// The bytes of the remote file that are in the sink.
     pub filled: RangeSet,
+}
+
+/// What a checkpoint knows a remote name by.
+#[must_use]
+pub fn source_of(url: &Url) -> String {
+    let mut hasher = WholeHasher::new(&[Algorithm::Sha256], false);
+    hasher.feed(0, url.as_str().as_bytes());
+    hasher.finish().0.iter().map(Digest::to_string).collect()
 }
 
 /// Why bytes are not a checkpoint.
@@ -57,16 +70,17 @@ impl Checkpoint {
         self.published.iter().filter_map(|text| text.parse().ok())
     }
 
-    /// Whether a transfer of that task may go on from here: the same remote name, bytes that are still in the sink, and something
-    /// that will tell if the file has changed meanwhile.
+    /// Whether a transfer of that task may go on from here: the same remote name and ranges, bytes that are still in the very file
+    /// that they were written to, and something that will tell if the remote file has changed meanwhile.
     pub(crate) fn is_usable_for(&self, task: &FileTask) -> bool {
-        let in_sink =
-            std::fs::metadata(&task.temp).map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
         let is_guarded = self.validators().if_range().is_some() || task.digest.is_some();
-        let local_end = Placement::of(&task.layout, self.size)
-            .ok()
-            .and_then(|placement| placement.local_end(&self.filled));
-        self.url == task.url.as_str() && is_guarded && local_end.is_some_and(|end| end <= in_sink)
+        let is_same =
+            self.source == source_of(&task.url) && self.ranges == task.layout.specs().unwrap_or_default();
+        let placement = Placement::of(&task.layout, self.size).ok();
+        let local_end = placement.and_then(|placement| placement.local_end(&self.filled));
+        let in_sink =
+            temp::reopen(&task.temp, self.sink).ok().flatten().and_then(|file| file.metadata().ok());
+        is_guarded && is_same && local_end.zip(in_sink).is_some_and(|(end, sink)| end <= sink.len())
     }
 
     /// Text: a magic line with the CRC-32 of the rest, then JSON.
@@ -82,7 +96,8 @@ impl Checkpoint {
     /// [`CheckpointError`] for anything that `to_bytes` did not write, whole and unchanged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         use CheckpointError::{Damaged, OtherVersion};
-        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_LEN).ok_or(Damaged)?;
+        let text =
+            std::str::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_CHECKPOINT_LEN).ok_or(Damaged)?;
         let (head, json) = text.split_once('\n').ok_or(Damaged)?;
         let (magic, sum) = head.split_once(' ').ok_or(Damaged)?;
         if magic != MAGIC {
@@ -103,7 +118,9 @@ mod tests {
 
     fn sample() -> Checkpoint {
         Checkpoint {
-            url: "http://origin.example/file".into(),
+            source: source_of(&"http://origin.example/file".parse().unwrap()),
+            ranges: vec![],
+            sink: 7,
             size: Some(1 << 40),
             etag: Some("\"abc\"".into()),
             last_modified: None,
@@ -127,7 +144,7 @@ mod tests {
             changed[at] ^= 1;
             assert!(Checkpoint::from_bytes(&changed) != Ok(sample()), "changed at {at}");
         }
-        let newer = String::from_utf8(bytes).unwrap().replace("checkpoint-1", "checkpoint-2");
+        let newer = String::from_utf8(bytes).unwrap().replace("checkpoint-2", "checkpoint-3");
         assert_eq!(Checkpoint::from_bytes(newer.as_bytes()), Err(CheckpointError::OtherVersion));
     }
 }

@@ -14,14 +14,12 @@ use crate::opening::{self, Head, Opening, Start};
 use crate::patience::Patience;
 use crate::proof::{Proof, check};
 use crate::sink::{Sink, Target, Version};
-use crate::small;
 use crate::source::Origin;
-use crate::temp::open_temp;
 use crate::transfer::{Outcome, Transfer};
-use crate::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
+use crate::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch, small, source_of, temp};
 
 /// How often a file may be begun anew because it changed at the origin while it was fetched.
-const MAX_RESTARTS: u32 = 3;
+const MAX_CHANGES: u32 = 3;
 
 /// A download under way.
 pub(crate) struct Download<'a> {
@@ -32,6 +30,8 @@ pub(crate) struct Download<'a> {
     sink: Option<Sink>,
     bytes: BytesBySource,
     patience: Patience,
+    /// The number of the file that an earlier attempt left bytes in.
+    left: Option<u64>,
 }
 
 impl<'a> Download<'a> {
@@ -55,17 +55,19 @@ impl<'a> Download<'a> {
             sink: None,
             bytes: BytesBySource::default(),
             patience: Patience::new(task.retries),
+            left: None,
         }
     }
 
     /// Runs to the end. When the future is dropped, [`Self::close`] keeps what was reached.
     pub(crate) async fn run(&mut self, mut resume: Option<Checkpoint>) -> Result<Fetched, FetchError> {
+        self.left = resume.as_ref().map(|resume| resume.sink);
         let mut cached = match self.cache.filter(|_| resume.is_none()) {
             Some(cache) => cache.by_url(&self.task.url).await,
             None => None,
         };
-        let mut restarts = 0;
-        while restarts <= MAX_RESTARTS {
+        let (mut changes, mut breaks) = (0, 0);
+        loop {
             let opened = opening::open(
                 self.task,
                 &self.origin,
@@ -85,7 +87,7 @@ impl<'a> Download<'a> {
                 (Opening::Cache(..), None) => continue,
             };
             let head = start.head.clone();
-            if small::is_small(self.task, &start) {
+            if self.sink.is_none() && small::is_small(self.task, &start) {
                 match self.fetch_small(start).await? {
                     Some(proof) => return self.accept(proof, head, !self.task.may_leave_unsynced).await,
                     None => continue,
@@ -97,13 +99,24 @@ impl<'a> Download<'a> {
                     return self.accept(proof, head, true).await;
                 }
                 Outcome::Changed => {
-                    restarts += 1;
+                    changes += 1;
+                    if changes > MAX_CHANGES {
+                        return Err(FetchError::Unstable { host: self.origin.host(), times: changes });
+                    }
                     let why = format!("the file at {} has changed", self.origin.host());
+                    self.watch.event(Event::Restarted { why });
+                }
+                Outcome::Unresumable => {
+                    breaks += 1;
+                    if breaks >= self.task.retries.attempts {
+                        return Err(FetchError::Unresumable { host: self.origin.host(), times: breaks });
+                    }
+                    let why =
+                        format!("{} gives nothing by which the rest could be recognised", self.origin.host());
                     self.watch.event(Event::Restarted { why });
                 }
             }
         }
-        Err(FetchError::Unstable { host: self.origin.host(), times: MAX_RESTARTS })
     }
 
     /// Lets the sink write what it was given, with a last checkpoint.
@@ -137,25 +150,27 @@ impl<'a> Download<'a> {
     }
 
     fn open_sink(&self, version: Version, have: &RangeSet) -> Result<Sink, FetchError> {
-        let temp = &self.task.temp;
-        let folder = temp.parent().unwrap_or(temp);
+        let path = &self.task.temp;
+        let folder = path.parent().unwrap_or(path);
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         if let (Some(size), Ok(space)) =
             (self.task.layout.local_len(version.validators.size), space::space(folder))
         {
             let needed = size.saturating_sub(have.len_bytes());
             if needed > space.free {
-                let path = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-                return Err(FetchError::NoSpace { path, free: space.free, needed });
+                let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+                return Err(FetchError::NoSpace { path: folder, free: space.free, needed });
             }
         }
-        let file = open_temp(temp)?;
-        if have.is_empty() {
-            file.set_len(0).map_err(|error| FetchError::local("truncate", temp, error))?;
-        }
+        let file = match &self.left {
+            Some(number) if !have.is_empty() => temp::reopen(path, *number)
+                .map_err(|error| FetchError::local("open", path, error))?
+                .ok_or(FetchError::Interrupted)?,
+            _ => temp::create(path, &*self.watch)?,
+        };
         let target = Target {
-            url: self.task.url.to_string(),
-            temp: temp.clone(),
+            source: source_of(&self.task.url),
+            temp: path.clone(),
             layout: self.task.layout.clone(),
             watch: Arc::clone(&self.watch),
         };
@@ -180,10 +195,11 @@ impl<'a> Download<'a> {
         self.bytes.origin = bytes.len() as u64;
         let (temp, version) = (self.task.temp.clone(), version_of(self.task, &head));
         let must_sync = !self.task.may_leave_unsynced;
+        let watch = Arc::clone(&self.watch);
         let stored = tokio::task::spawn_blocking(move || {
-            small::store(&temp, &bytes, &version, head.modified, must_sync)
+            small::store(&temp, &*watch, &bytes, &version, head.modified, must_sync)
         });
-        stored.await.unwrap_or(Err(FetchError::Interrupted)).map(Some)
+        stored.await.unwrap_or_else(|error| Err(FetchError::broken(&error))).map(Some)
     }
 
     /// Tells what is known, and forgets what came of an earlier version.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dray_cache::CacheError;
 use dray_jobs::{Code, Context, ErrorClass};
 use dray_origin::{OriginError, Phase};
 use dray_ranges::RangeError;
@@ -42,12 +41,6 @@ pub enum FetchError {
         /// What the operating system says.
         error: Arc<io::Error>,
     },
-    /// Another transfer writes the same temporary file.
-    #[error("another transfer is already writing {}; wait for it or choose another destination", .path.display())]
-    InUse {
-        /// The temporary file.
-        path: PathBuf,
-    },
     /// A range that was asked for does not lie in the file.
     #[error("{0}")]
     Range(#[from] RangeError),
@@ -65,6 +58,16 @@ pub enum FetchError {
         /// How often it was begun anew.
         times: u32,
     },
+    /// The connection kept breaking, and nothing tells whether the rest would be of the same file.
+    #[error(
+        "{host} broke off {times} times, and gives nothing by which the rest of the file could be recognised; try again later"
+    )]
+    Unresumable {
+        /// The origin.
+        host: String,
+        /// How often it was begun anew.
+        times: u32,
+    },
     /// The disk is too small for what the origin announced.
     #[error("{} has {} of free space, but {} more are needed; make room or choose another place", .path.display(), mib(*.free), mib(*.needed))]
     NoSpace {
@@ -75,9 +78,6 @@ pub enum FetchError {
         /// Bytes that are still to come.
         needed: u64,
     },
-    /// The content cache.
-    #[error("{0}")]
-    Cache(Arc<CacheError>),
     /// Stopped by the caller; what is there stays for the next attempt.
     #[error("interrupted; the same request goes on from here")]
     Interrupted,
@@ -88,6 +88,11 @@ impl FetchError {
         Self::Local { act, path: path.to_owned(), error: Arc::new(error) }
     }
 
+    /// A part of the transfer that ended by a fault of ours.
+    pub(crate) fn broken(error: &tokio::task::JoinError) -> Self {
+        Self::local("go on writing", Path::new("the file"), io::Error::other(error.to_string()))
+    }
+
     /// The documented code of this failure (BITS reference, section 14).
     #[must_use]
     pub fn code(&self) -> Code {
@@ -95,12 +100,12 @@ impl FetchError {
             Self::Origin(error) => origin_code(error),
             Self::Integrity(_) => Code::BG_E_VALIDATION_FAILED,
             Self::Local { error, .. } => local_code(error),
-            Self::InUse { .. } => Code::ERROR_SHARING_VIOLATION,
             Self::Range(_) => Code::BG_E_INVALID_RANGE,
             Self::NoRanges { .. } => Code::BG_E_INSUFFICIENT_RANGE_SUPPORT,
             Self::Unstable { .. } => Code::BG_E_REMOTE_FILE_CHANGED,
             Self::NoSpace { .. } => Code::ERROR_DISK_FULL,
-            Self::Cache(_) | Self::Interrupted => Code::E_FAIL,
+            Self::Unresumable { .. } => Code::BG_E_CONNECTION_CLOSED,
+            Self::Interrupted => Code::ERROR_CANCELLED,
         }
     }
 
@@ -112,8 +117,9 @@ impl FetchError {
             Self::Integrity(_) | Self::Range(_) | Self::NoRanges { .. } | Self::Unstable { .. } => {
                 Context::RemoteFile
             }
-            Self::Local { .. } | Self::InUse { .. } | Self::NoSpace { .. } => Context::LocalFile,
-            Self::Cache(_) | Self::Interrupted => Context::GeneralQueueManager,
+            Self::Local { .. } | Self::NoSpace { .. } => Context::LocalFile,
+            Self::Unresumable { .. } => Context::GeneralTransport,
+            Self::Interrupted => Context::GeneralQueueManager,
         }
     }
 
@@ -122,7 +128,7 @@ impl FetchError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Origin(error) => error.is_transient(),
-            Self::InUse { .. } => true,
+            Self::Unresumable { .. } => true,
             _ => self.code().class() == ErrorClass::Transient,
         }
     }
@@ -137,12 +143,6 @@ impl FetchError {
 impl From<OriginError> for FetchError {
     fn from(error: OriginError) -> Self {
         Self::Origin(Arc::new(error))
-    }
-}
-
-impl From<CacheError> for FetchError {
-    fn from(error: CacheError) -> Self {
-        Self::Cache(Arc::new(error))
     }
 }
 

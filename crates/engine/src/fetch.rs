@@ -42,10 +42,8 @@ impl Engine {
         }
         let resume = task.resume.clone().filter(|checkpoint| checkpoint.is_usable_for(task));
         match self.download(task, resume.clone(), &watch, &stop).await {
-            // Bytes of an earlier attempt may be what is wrong: they get one more chance, from the start.
-            Err(FetchError::Integrity(mismatch))
-                if resume.is_some_and(|resume| !resume.filled.is_empty()) =>
-            {
+            // What an earlier attempt left, bytes or published digests, may be what is wrong: one more chance, from the start.
+            Err(FetchError::Integrity(mismatch)) if resume.is_some() => {
                 let why = format!("the resumed bytes do not make {}", mismatch.expected);
                 watch.event(Event::Restarted { why });
                 self.download(task, None, &watch, &stop).await

@@ -25,7 +25,7 @@ mod task;
 mod temp;
 mod transfer;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::{Checkpoint, CheckpointError, MAX_CHECKPOINT_LEN, source_of};
 pub use error::{FetchError, Mismatch};
 pub use fetch::Engine;
 pub use task::{BytesBySource, Event, Fetched, FileTask, Retries, Watch};

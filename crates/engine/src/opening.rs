@@ -57,10 +57,15 @@ pub(crate) async fn open(
         let (if_range, unless) = match (&known, &cached) {
             (Some(known), _) if is_complete => (None, Some(known)),
             (Some(known), _) => (Some(known), None),
-            (None, Some((_, stored))) => (None, Some(stored)),
-            (None, None) => (None, None),
+            // Only a strong tag makes "not modified" a proof: by dates, a server may mean "not newer".
+            (None, Some((_, stored))) if stored.strong_etag().is_some() => (None, Some(stored)),
+            (None, _) => (None, None),
         };
         match origin.open(wish, if_range, unless).await {
+            Ok(Answer::Body(response)) if resume.is_none() && is_cached(cached.as_ref(), &response) => {
+                let Some((entry, validators)) = cached else { continue };
+                return Ok(Opening::Cache(entry, validators));
+            }
             Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response)? {
                 Some(start) => return Ok(Opening::Origin(Box::new(start))),
                 None => watch
@@ -81,6 +86,13 @@ pub(crate) async fn open(
             }
         }
     }
+}
+
+/// Whether an answer shows that the cache has this very version; its body is then not wanted.
+fn is_cached(cached: Option<&(Entry, Validators)>, response: &Response) -> bool {
+    cached.is_some_and(|(_, stored)| {
+        response.size.is_some() && stored.same_as(&response.validators) == Verdict::Same
+    })
 }
 
 /// Whether asking for the file from its start may help where asking for the rest did not: the file has shrunk or changed, or the
@@ -126,10 +138,11 @@ fn begin(
 ) -> Result<Option<Start>, FetchError> {
     let is_packed = task.layout.specs().is_some();
     if is_packed && response.range.is_none() {
-        return Err(FetchError::NoRanges { host: origin.host() });
+        // Nothing was missing, and the file was asked for whole to see if it is still the same: it is not.
+        let was_complete = resume.is_some_and(|resume| matches!(wish(task, Some(&resume)), Ok((_, true))));
+        return if was_complete { Ok(None) } else { Err(FetchError::NoRanges { host: origin.host() }) };
     }
-    let same = resume.as_ref().map(|known| known.validators().same_as(&response.validators));
-    let same = same.is_some_and(|verdict| !matches!(verdict, Verdict::Different(_)));
+    let is_same = resume.as_ref().is_some_and(|known| origin.is_same(&known.validators(), &response));
     let mut head = Head {
         validators: response.validators.clone(),
         modified: response.last_modified,
@@ -139,7 +152,7 @@ fn begin(
     };
     let mut have = RangeSet::new();
     if let Some(checkpoint) = resume {
-        if same {
+        if is_same {
             head.take_from(&checkpoint);
             have = checkpoint.filled;
         } else if response.start > 0 || is_packed {

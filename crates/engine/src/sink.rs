@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use dray_content::{Algorithm, Digest, Published, TableBuilder, WholeHasher};
 use dray_origin::Validators;
+use dray_platform::identity_of::FileStamp;
 use dray_platform::{durable, positioned};
 use dray_ranges::{ByteRange, Layout, RangeSet};
 use tokio::runtime::Handle;
@@ -55,7 +56,7 @@ pub(crate) struct Sink {
 
 /// What the writer needs to know of the task.
 pub(crate) struct Target {
-    pub(crate) url: String,
+    pub(crate) source: String,
     pub(crate) temp: PathBuf,
     pub(crate) layout: Layout,
     pub(crate) watch: Arc<dyn Watch>,
@@ -72,9 +73,13 @@ impl Sink {
         let (orders, inbox) = mpsc::channel(MAX_QUEUED_CHUNKS);
         let layout = target.layout.clone();
         let placement = Placement::of(&layout, version.validators.size)?;
+        let stamp =
+            FileStamp::of(&file).map_err(|error| FetchError::local("look at", &target.temp, error))?;
+        let number = stamp.file;
         let writer = Writer {
             hashes: hashes(&placement, &version),
             target,
+            number,
             file: Arc::new(file),
             version,
             placement,
@@ -127,7 +132,7 @@ impl Sink {
 /// How a writer ended; nothing new when it has been heard already.
 async fn end_of(writer: Option<JoinHandle<Result<(), FetchError>>>) -> Result<(), FetchError> {
     match writer {
-        Some(writer) => writer.await.unwrap_or(Err(FetchError::Interrupted)),
+        Some(writer) => writer.await.unwrap_or_else(|error| Err(FetchError::broken(&error))),
         None => Ok(()),
     }
 }
@@ -135,6 +140,8 @@ async fn end_of(writer: Option<JoinHandle<Result<(), FetchError>>>) -> Result<()
 struct Writer {
     target: Target,
     file: Arc<File>,
+    /// Its number on its volume, for the checkpoints.
+    number: u64,
     version: Version,
     placement: Placement,
     filled: RangeSet,
@@ -147,7 +154,17 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
+    fn run(mut self, inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
+        let result = self.obey(inbox);
+        match result {
+            Ok(()) => self.checkpoint_now(),
+            // Whoever hears of the failure may remove the checkpoint: none must come after that.
+            Err(_) => self.await_checkpoint(),
+        }
+        result
+    }
+
+    fn obey(&mut self, mut inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
         while let Some(order) = inbox.blocking_recv() {
             match order {
                 Order::Write { offset, bytes } => self.write(offset, &bytes)?,
@@ -159,7 +176,6 @@ impl Writer {
                 }
             }
         }
-        self.checkpoint_now();
         Ok(())
     }
 
@@ -199,6 +215,8 @@ impl Writer {
     }
 
     fn restart(&mut self, version: Version, placement: Placement) -> Result<(), FetchError> {
+        self.await_checkpoint();
+        self.target.watch.forget().map_err(|error| self.failed("forget the progress of", error))?;
         self.file.set_len(0).map_err(|error| self.failed("truncate", error))?;
         self.filled = RangeSet::new();
         self.hashes = hashes(&placement, &version);
@@ -229,8 +247,19 @@ impl Writer {
     fn checkpoint(&self) -> Checkpoint {
         let Validators { size, etag, last_modified } = self.version.validators.clone();
         let published = self.version.published.digests.iter().map(Digest::to_string).collect();
-        let (url, crc32c) = (self.target.url.clone(), self.version.published.crc32c);
-        Checkpoint { url, size, etag, last_modified, published, crc32c, filled: self.filled.clone() }
+        let ranges = self.target.layout.specs().unwrap_or_default().to_vec();
+        let (source, crc32c) = (self.target.source.clone(), self.version.published.crc32c);
+        Checkpoint {
+            source,
+            ranges,
+            sink: self.number,
+            size,
+            etag,
+            last_modified,
+            published,
+            crc32c,
+            filled: self.filled.clone(),
+        }
     }
 
     /// Makes a checkpoint beside the writing, unless the last one is still under way.
@@ -248,11 +277,16 @@ impl Writer {
         });
     }
 
-    /// The last checkpoint of this attempt, in this thread; waits for one that is under way, which holds less.
-    fn checkpoint_now(&self) {
+    /// Waits until no checkpoint is under way.
+    fn await_checkpoint(&self) {
         while self.checkpointing.load(Ordering::Acquire) {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The last checkpoint of this attempt, in this thread; waits for one that is under way, which holds less.
+    fn checkpoint_now(&self) {
+        self.await_checkpoint();
         keep(&self.checkpoint(), &self.file, &*self.target.watch);
     }
 

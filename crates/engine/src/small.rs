@@ -11,8 +11,7 @@ use dray_platform::{open, positioned, times};
 use crate::opening::Start;
 use crate::proof::{Hashes, Proof};
 use crate::sink::Version;
-use crate::temp::open_temp;
-use crate::{Event, FetchError, FileTask, Watch};
+use crate::{Event, FetchError, FileTask, Watch, temp};
 
 /// Whether a download that begins like this is done here: whole, from its first byte, and known to be small.
 pub(crate) fn is_small(task: &FileTask, start: &Start) -> bool {
@@ -34,6 +33,7 @@ pub(crate) async fn read(mut response: Response, watch: &dyn Watch) -> Result<Ve
 /// Hashes the bytes and writes them to the sink; `must_sync` waits until they are on disk.
 pub(crate) fn store(
     temp: &Path,
+    watch: &dyn Watch,
     bytes: &[u8],
     version: &Version,
     modified: Option<std::time::SystemTime>,
@@ -45,11 +45,8 @@ pub(crate) fn store(
         whole: WholeHasher::new(&version.algorithms, version.published.crc32c.is_some()),
     };
     hashes.feed(0, bytes);
-    let file = open_temp(temp)?;
+    let file = temp::create(temp, watch)?;
     let write = || -> io::Result<Proof> {
-        if file.metadata()?.len() > size {
-            file.set_len(size)?;
-        }
         positioned::write_all_at(&file, bytes, 0)?;
         let proof = hashes.prove(&file, size)?;
         open::share_as_usual(&file)?;

@@ -14,8 +14,17 @@ use url::Url;
 pub(crate) enum Message {
     /// Bytes of the remote file, in order within a request.
     Chunk { request: RequestId, offset: u64, bytes: Bytes },
-    /// The request is over; no more of it comes. With the offset after its last byte.
-    Ended { request: RequestId, result: Result<u64, Trouble> },
+    /// The request is over; no more of it comes.
+    Ended { request: RequestId, result: Result<End, Trouble> },
+}
+
+/// How a request ended well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// The offset after its last byte.
+    pub(crate) at: u64,
+    /// Whether that is where the file ends: a whole answer of unknown length says so by ending.
+    pub(crate) is_end_of_file: bool,
 }
 
 /// Why a request did not bring what it was sent for.
@@ -25,6 +34,8 @@ pub(crate) enum Trouble {
     Origin(OriginError),
     /// The file at the origin is another one now.
     Changed,
+    /// The rest cannot be asked for, because nothing would tell whether it is of the same file.
+    Unresumable,
     /// The origin answered a ranged request with something else than that range.
     NoRanges(Option<OriginError>),
 }
@@ -58,12 +69,40 @@ impl Origin {
         }
     }
 
+    /// Whether an answer is of the version that `known` describes.
+    ///
+    /// A partial answer to a request with `If-Range` needs no further proof than that no validator speaks against it. Any other answer
+    /// has to show the same validators, or a digest has to tell in the end.
+    pub(crate) fn is_same(&self, known: &Validators, response: &Response) -> bool {
+        match known.same_as(&response.validators) {
+            Verdict::Same => true,
+            Verdict::Different(_) => false,
+            Verdict::Unknown => self.has_digest || (response.range.is_some() && known.if_range().is_some()),
+        }
+    }
+
+    /// Whether an answer continues the version that `known` describes, at `start`.
+    fn vet(&self, response: Response, start: u64, known: &Validators) -> Result<Response, Trouble> {
+        match response.range {
+            _ if start > 0 && !self.is_same(known, &response) => Err(Trouble::Changed),
+            _ if matches!(known.same_as(&response.validators), Verdict::Different(_)) => {
+                Err(Trouble::Changed)
+            }
+            // A server that ignores Range sends the file from its start: of use only when that is what was asked for.
+            None if start > 0 => Err(Trouble::NoRanges(None)),
+            _ => Ok(response),
+        }
+    }
+
     /// The origin's name for people.
     pub(crate) fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or("the origin");
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 }
+
+/// The end of a request that runs to the end of a file of unknown size.
+pub(crate) const OPEN: u64 = u64::MAX;
 
 /// A request on its way: where to stop may be lowered while it runs.
 pub(crate) struct Pump {
@@ -81,13 +120,12 @@ impl Pump {
             (start, Some(end)) => ByteRange::new(start, end).map_or(Wish::From(start), Wish::Range),
         };
         if range.0 > 0 && !origin.has_digest && known.if_range().is_none() {
-            // Nothing would tell whether the rest is of the same file.
-            let result = Err(Trouble::Changed);
+            let result = Err(Trouble::Unresumable);
             let _ = self.out.send(Message::Ended { request: self.request, result }).await;
             return;
         }
         let result = match origin.open(what, Some(&known), None).await {
-            Ok(Answer::Body(response)) => vet(response, range.0, &known),
+            Ok(Answer::Body(response)) => origin.vet(response, range.0, &known),
             Ok(Answer::Unchanged) => Err(Trouble::Origin(origin.unasked_304())),
             Err(OriginError::Changed { .. }) => Err(Trouble::Changed),
             // The file may have shrunk.
@@ -103,12 +141,18 @@ impl Pump {
         }
     }
 
+    /// Whether an answer that ends at `offset` ends too early.
+    fn is_short(&self, offset: u64) -> bool {
+        let end = self.end.load(Ordering::Relaxed);
+        end != OPEN && offset < end
+    }
+
     /// Pumps an answer that was held good.
     pub(crate) async fn run(self, mut response: Response) {
         let mut offset = response.start;
         let result = loop {
             if offset >= self.end.load(Ordering::Relaxed) {
-                break Ok(offset);
+                break Ok(End { at: offset, is_end_of_file: false });
             }
             match response.chunk().await {
                 Ok(Some(bytes)) => {
@@ -119,7 +163,12 @@ impl Pump {
                     }
                     offset += len;
                 }
-                Ok(None) => break Ok(offset),
+                Ok(None) if self.is_short(offset) => {
+                    let url = ShownUrl::from(&response.final_url);
+                    let (got, want) = (response.received(), None);
+                    break Err(Trouble::Origin(OriginError::Truncated { url, got, want }));
+                }
+                Ok(None) => break Ok(End { at: offset, is_end_of_file: response.range.is_none() }),
                 Err(error) => break Err(Trouble::Origin(error)),
             }
         };
@@ -129,17 +178,5 @@ impl Pump {
             // The connection serves the next file of this host only once the end of this one was read.
             response.finish().await;
         }
-    }
-}
-
-/// Whether an answer continues the version that `known` describes, at `start`.
-pub(crate) fn vet(response: Response, start: u64, known: &Validators) -> Result<Response, Trouble> {
-    if matches!(known.same_as(&response.validators), Verdict::Different(_)) {
-        return Err(Trouble::Changed);
-    }
-    match response.range {
-        // A server that ignores Range sends the file from its start: of use only when that is what was asked for.
-        None if start > 0 => Err(Trouble::NoRanges(None)),
-        _ => Ok(response),
     }
 }

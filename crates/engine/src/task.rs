@@ -21,7 +21,8 @@ pub struct FileTask {
     pub layout: Layout,
     /// The sink: a temporary file beside the destination, made when it is not there.
     pub temp: PathBuf,
-    /// Where an earlier attempt stopped; what it claims is checked against the sink and the origin.
+    /// Where an earlier attempt stopped; it counts only for the same request, and while the sink is the
+    /// very file that it was made of.
     pub resume: Option<Checkpoint>,
     /// Request headers that go to the origin with every request.
     pub headers: Vec<(String, String)>,
@@ -139,4 +140,10 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// Any failure to keep it. The transfer goes on; the next checkpoint tries again.
     fn checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()>;
+
+    /// The sink is about to lose its bytes: drop the checkpoint that was kept, before this returns.
+    ///
+    /// # Errors
+    /// Any failure to drop it. The sink is then left as it is, and the transfer fails.
+    fn forget(&self) -> std::io::Result<()>;
 }

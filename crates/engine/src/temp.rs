@@ -1,41 +1,44 @@
-//! The temporary file of a transfer: ours alone, and in nobody else's hands while we write it.
+//! The temporary file of a transfer: private, with one name, and never one that somebody else put there.
+//!
+//! Two transfers never write the same one at once: that is for the caller to see to, who chose its name.
 
-use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use dray_platform::{identity_of, open};
+use dray_platform::identity_of::{self, FileStamp};
+use dray_platform::open;
 
-use crate::FetchError;
+use crate::{FetchError, Watch};
 
-/// Opens the temporary file, makes it when it is not there, and keeps every other transfer out of it.
-///
-/// A file that someone else could write to, or that has a second name, is not the one that we left: it is removed, not written to.
-pub(crate) fn open_temp(temp: &Path) -> Result<File, FetchError> {
-    let failed = |error: dray_platform::FileError| FetchError::local("open", temp, error.kind().into());
-    let file = match open::create_new_private(temp) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let left = open::open_nofollow_writable(temp).ok().filter(is_ours);
-            match left {
-                Some(left) => left,
-                None => {
-                    std::fs::remove_file(temp).map_err(|error| FetchError::local("replace", temp, error))?;
-                    open::create_new_private(temp).map_err(failed)?
-                }
-            }
-        }
-        created => created.map_err(failed)?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FetchError::InUse { path: temp.to_owned() }),
-        // A file system without locks: better a transfer without this guard than none.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(file),
-        Err(TryLockError::Error(error)) => Err(FetchError::local("lock", temp, error)),
+/// Makes the temporary file of a transfer that begins at nothing. What lies there goes, and before it the claim on its bytes.
+pub(crate) fn create(temp: &Path, watch: &dyn Watch) -> Result<File, FetchError> {
+    clear(temp, watch)?;
+    open::create_new_private(temp).map_err(|error| FetchError::local("create", temp, error.kind().into()))
+}
+
+/// Takes away what lies there, and before it the claim on its bytes: a checkpoint must never outlive what it describes.
+pub(crate) fn clear(temp: &Path, watch: &dyn Watch) -> Result<(), FetchError> {
+    match temp.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        _ => {}
+    }
+    watch.forget().map_err(|error| FetchError::local("forget the progress of", temp, error))?;
+    match std::fs::remove_file(temp) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(FetchError::local("replace", temp, error)),
+        _ => Ok(()),
     }
 }
 
-fn is_ours(file: &File) -> bool {
-    let is_single = identity_of::FileStamp::of(file).is_ok_and(|stamp| stamp.links == 1);
-    is_single && identity_of::only_we_can_write(file).unwrap_or(false)
+/// Opens the temporary file that an earlier attempt left; `None` when it is not that file any more, or not ours alone.
+pub(crate) fn reopen(temp: &Path, left: u64) -> io::Result<Option<File>> {
+    let file = match open::open_nofollow_writable(temp) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {
+            return Ok(None);
+        }
+        opened => opened?,
+    };
+    let stamp = FileStamp::of(&file)?;
+    let is_ours = stamp.file == left && stamp.links == 1 && identity_of::only_we_can_write(&file)?;
+    Ok(is_ours.then_some(file))
 }

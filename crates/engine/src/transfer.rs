@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::patience::Patience;
 use crate::sink::Sink;
-use crate::source::{Message, Origin, Pump, Trouble};
+use crate::source::{End, Message, OPEN, Origin, Pump, Trouble};
 use crate::{BytesBySource, Event, FetchError, Retries, Watch};
 
 /// Chunks that wait for the loop: small, because the sink has a queue of its own.
@@ -33,6 +33,8 @@ pub(crate) enum Outcome {
     Complete { size: u64 },
     /// The file at the origin is another one now.
     Changed,
+    /// The connection broke, and nothing would tell whether the rest is of the same file.
+    Unresumable,
 }
 
 /// Moves the missing bytes of one version of a file.
@@ -117,7 +119,9 @@ impl Transfer<'_> {
                 }
             }
         }
-        let size = self.known.size.ok_or_else(|| FetchError::NoRanges { host: self.origin.host() })?;
+        // Of packed ranges all is there even if the origin never says how long the file is.
+        let end_of_wanted = || moving.planner.have().iter().next_back().map_or(0, |last| last.end());
+        let size = self.known.size.unwrap_or_else(end_of_wanted);
         Ok(Outcome::Complete { size })
     }
 
@@ -151,7 +155,7 @@ impl Transfer<'_> {
         while let Some(command) = moving.planner.poll(moving.began.elapsed()) {
             match command {
                 Command::Fetch { request, range, .. } => {
-                    let end = Arc::new(AtomicU64::new(range.end.unwrap_or(u64::MAX)));
+                    let end = Arc::new(AtomicU64::new(range.end.unwrap_or(OPEN)));
                     let pump = Pump { request, end: Arc::clone(&end), out: moving.out.clone() };
                     let task = match moving.first.take_if(|first| first.start == range.start) {
                         Some(response) => moving.tasks.spawn(pump.run(response)),
@@ -188,20 +192,20 @@ impl Transfer<'_> {
         &mut self,
         moving: &mut Moving,
         request: RequestId,
-        result: Result<u64, Trouble>,
+        result: Result<End, Trouble>,
     ) -> Result<Option<Outcome>, FetchError> {
         let now = moving.began.elapsed();
         match result {
             Ok(end) => {
-                if self.known.size.is_none() {
-                    // An origin that announces no size says by the end of its answer where the file ends.
-                    self.known.size = Some(end);
+                if self.known.size.is_none() && end.is_end_of_file {
+                    self.known.size = Some(end.at);
                     // An answer without a size has no end that could contradict what is there.
-                    let _ = moving.planner.learn_size(now, end);
+                    let _ = moving.planner.learn_size(now, end.at);
                 }
                 moving.planner.finished(now, request);
             }
             Err(Trouble::Changed) => return Ok(Some(Outcome::Changed)),
+            Err(Trouble::Unresumable) => return Ok(Some(Outcome::Unresumable)),
             Err(Trouble::NoRanges(error)) => {
                 if self.layout.specs().is_some() {
                     return Err(error.map_or_else(

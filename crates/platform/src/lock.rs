@@ -4,11 +4,12 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::FileError;
 use crate::file_error::Context as _;
+use crate::identity_of::FileStamp;
 
 /// How long to rest between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -16,7 +17,21 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// A held lock; dropping it lets the next one in.
 #[derive(Debug)]
 pub struct LockFile {
-    _file: File,
+    file: File,
+}
+
+/// A held lock whose file is removed when it is let go.
+#[derive(Debug)]
+pub struct TransientLock {
+    path: PathBuf,
+    _lock: LockFile,
+}
+
+impl Drop for TransientLock {
+    fn drop(&mut self) {
+        // What stays behind is an empty lock that the next one takes.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 impl LockFile {
@@ -28,10 +43,27 @@ impl LockFile {
                 // For a person who wonders who holds it. Nothing reads it back, so a failure costs nothing.
                 let _ = file.set_len(0);
                 let _ = writeln!(file, "{}", std::process::id());
-                Ok(Some(LockFile { _file: file }))
+                Ok(Some(LockFile { file }))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error).context("lock", path),
+        }
+    }
+
+    /// Takes a lock whose file goes away with it, as beside a user's own files. The file is removed while the lock on it is held,
+    /// and whoever gets a lock on a file that has lost its name meanwhile tries again.
+    pub fn try_acquire_transient(path: &Path) -> Result<Option<TransientLock>, FileError> {
+        loop {
+            let Some(lock) = LockFile::try_acquire(path)? else { return Ok(None) };
+            let held = FileStamp::of(&lock.file).context("look at", path)?;
+            match FileStamp::of_path(path) {
+                Ok(named) if named.same_file(&held) => {
+                    return Ok(Some(TransientLock { path: path.to_owned(), _lock: lock }));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -64,6 +96,17 @@ mod tests {
         assert!(LockFile::acquire_within(&path, Duration::from_millis(12)).unwrap().is_none());
         drop(held);
         assert!(LockFile::acquire_within(&path, Duration::from_secs(1)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_transient_lock_takes_its_file_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = LockFile::try_acquire_transient(&path).unwrap().unwrap();
+        assert!(LockFile::try_acquire_transient(&path).unwrap().is_none());
+        drop(held);
+        assert!(!path.exists());
+        assert!(LockFile::try_acquire_transient(&path).unwrap().is_some());
     }
 
     #[test]

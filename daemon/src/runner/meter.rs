@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dray_engine::{Checkpoint, Event, Watch};
 use dray_jobs::{BySource, FileIndex, JobId, Learned, RunId};
 
-use crate::records::{FileKey, Records};
+use crate::records::{Change, FileKey, Records};
 
 /// Which transfer: a file, and which start of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +180,15 @@ impl Watch for Meter {
     fn checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
         self.records.checkpoint(self.transfer.key(), checkpoint.to_bytes());
         self.lock().checkpoint = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    /// A checkpoint that a crash brings back all the same is about another file number or a longer file than is there then.
+    fn forget(&self) -> std::io::Result<()> {
+        let mut change = Change::default();
+        change.no_checkpoint(self.transfer.key());
+        self.records.submit(change);
+        self.lock().checkpoint = None;
         Ok(())
     }
 }

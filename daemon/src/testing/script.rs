@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dray_engine::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
+use dray_engine::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch, source_of};
 use dray_origin::Validators;
 use dray_ranges::ByteRange;
 use futures_util::FutureExt;
@@ -87,7 +87,9 @@ impl Script {
                 watch.event(Event::Received { bytes: (bytes / 2).saturating_sub(resumed) });
                 let filled = ByteRange::new(0, bytes / 2).into_iter().collect();
                 let checkpoint = Checkpoint {
-                    url,
+                    source: source_of(&task.url),
+                    ranges: Vec::new(),
+                    sink: 0,
                     size: Some(bytes),
                     etag: None,
                     last_modified: None,
@@ -99,7 +101,7 @@ impl Script {
                 stop.cancelled().await;
                 Err(FetchError::Interrupted)
             }
-            Some(Act::FailForNow) => Err(FetchError::InUse { path: task.temp }),
+            Some(Act::FailForNow) => Err(FetchError::Unresumable { host: "127.0.0.1".into(), times: 1 }),
             Some(Act::FailForGood) => Err(FetchError::NoRanges { host: "host".to_owned() }),
             Some(Act::Lie) => Err(FetchError::Integrity(dray_engine::Mismatch {
                 expected: "sha256:1".to_owned(),

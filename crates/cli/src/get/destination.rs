@@ -1,13 +1,15 @@
 //! Where the file goes: its name, the temporary file beside it, and the act of giving it its name.
 
 use std::borrow::Cow;
-use std::io::ErrorKind;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use dray_content::{Algorithm, WholeHasher};
-use dray_engine::Checkpoint;
+use dray_engine::{Checkpoint, MAX_CHECKPOINT_LEN};
 use dray_origin::SafeName;
-use dray_platform::{FileError, durable};
+use dray_platform::lock::{LockFile, TransientLock};
+use dray_platform::{FileError, durable, identity_of, open};
 
 /// The name of a file whose URL has none.
 const NAMELESS: &str = "download";
@@ -81,13 +83,42 @@ impl Destination {
         self.path.with_file_name(format!(".{}.{ending}", shortened(&name)))
     }
 
+    /// Keeps every other `dray get` away from this destination until it is dropped; `None` when another one is at work.
+    pub(crate) fn lock(&self) -> Result<Option<TransientLock>, FileError> {
+        LockFile::try_acquire_transient(&self.beside("dray-lock"))
+    }
+
     /// Where an earlier attempt stopped; or, in words, why its record is of no use.
     pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>, String> {
-        match std::fs::read(self.state()) {
-            Ok(bytes) => Checkpoint::from_bytes(&bytes).map(Some).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("the record of the transfer's progress cannot be read: {error}")),
+        let unreadable =
+            |error: &dyn Display| format!("the record of the transfer's progress cannot be read: {error}");
+        let file = match open::open_nofollow(&self.state()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| unreadable(&error))?,
+        };
+        if !identity_of::only_we_can_write(&file).map_err(|error| unreadable(&error))? {
+            return Err("the record of the transfer's progress was written by someone else".to_owned());
         }
+        let mut bytes = Vec::new();
+        file.take(MAX_CHECKPOINT_LEN as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(&error))?;
+        Checkpoint::from_bytes(&bytes).map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Keeps a checkpoint. The names are fixed, so that a kill at any moment leaves nothing that the next run would not replace.
+    pub(crate) fn keep(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let next = self.beside("dray-state-new");
+        remove(&next)?;
+        let mut file = open::create_new_private(&next)?;
+        file.write_all(&checkpoint.to_bytes())?;
+        file.sync_data()?;
+        Ok(durable::replace(&next, &self.state())?)
+    }
+
+    /// Drops the checkpoint.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        remove(&self.state())
     }
 
     /// Gives the temporary file its name and makes that last.
@@ -99,22 +130,31 @@ impl Destination {
             durable::rename_noreplace(&temp, path)
         };
         named.map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => format!(
-                "{} came into being meanwhile; run the same command with -o and another name, or with --force",
-                path.display()
-            ),
+            ErrorKind::AlreadyExists => {
+                format!(
+                    "{} came into being meanwhile; the same command with --force replaces it",
+                    path.display()
+                )
+            }
             _ => error.to_string(),
         })?;
-        // A record that stays behind is harmless: the next download of that name finds no bytes for it.
-        let _ = std::fs::remove_file(self.state());
+        // A record that stays behind names a file that is no longer the temporary one, and is not believed.
+        let _ = self.forget();
         durable::sync_dir(folder_of(path)).map_err(|error: FileError| error.to_string())
     }
 
-    /// Removes what a failed download left.
+    /// Removes what a failed download left; only for who holds the lock.
     pub(crate) fn discard(&self) {
-        let _ = std::fs::remove_file(self.temp());
-        let _ = std::fs::remove_file(self.state());
-        let _ = std::fs::remove_file(self.beside("dray-state-new"));
+        let _ = self.forget();
+        let _ = remove(&self.temp());
+        let _ = remove(&self.beside("dray-state-new"));
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

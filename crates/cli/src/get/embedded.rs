@@ -1,5 +1,6 @@
 //! `dray get` with the engine in this process: nothing to install, nothing to start.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::summary::Summary;
-use super::{GetArgs, Request};
+use super::{Destination, GetArgs, Request};
 use crate::exit::Exit;
 use crate::printer::{Printer, bytes};
 
@@ -29,6 +30,24 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     };
     let Request { url, digest, layout, headers, destination } = request;
     let cache = if args.no_cache { None } else { open_cache(args.cache_dir.clone()) };
+    let _lock = match destination.lock() {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            let sentence = format!(
+                "another dray is already fetching {}; wait for it, or choose another name with -o",
+                destination.path.display()
+            );
+            return printer.failure(Exit::Failed, &sentence);
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return printer.failure(Exit::NotPermitted, &error.to_string());
+        }
+        Err(error) => return printer.failure(Exit::Failed, &error.to_string()),
+    };
+    // Another one may have finished while this one waited for nothing but the lock.
+    if let Err(sentence) = destination.check_free(&destination.path) {
+        return printer.failure(Exit::Failed, &sentence);
+    }
     let resume = destination.checkpoint().unwrap_or_else(|why| {
         printer.note(&format!("{why}; the file starts over"));
         destination.discard();
@@ -57,7 +76,7 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     }
     let fetched = match result {
         Ok(fetched) => fetched,
-        Err(error) => return fail(&error, &destination, printer),
+        Err(error) => return fail(&error, task.resume.is_some(), &destination, printer),
     };
     let path = destination.final_path(fetched.file_name.as_ref());
     if let Err(why) = destination.publish(&path) {
@@ -82,19 +101,22 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
     Exit::Done
 }
 
-/// Says what went wrong. What another attempt could use is kept, anything else removed.
-fn fail(error: &FetchError, destination: &super::Destination, printer: &Printer) -> Exit {
+/// Says what went wrong. What an earlier attempt left, or another one could use, is kept; anything else is removed.
+fn fail(error: &FetchError, had_some: bool, destination: &Destination, printer: &Printer) -> Exit {
     let exit = match error {
         FetchError::Interrupted => Exit::Interrupted,
         error => Exit::for_code(error.code()),
     };
-    let is_worth_keeping =
-        matches!(error, FetchError::Interrupted | FetchError::InUse { .. }) || error.is_transient();
-    if !is_worth_keeping {
-        destination.discard();
-    }
-    let kept = destination.checkpoint().ok().flatten().map_or(0, |checkpoint| checkpoint.filled.len_bytes());
-    if is_worth_keeping && kept == 0 && !matches!(error, FetchError::InUse { .. }) {
+    let is_worth_keeping = match error {
+        FetchError::Interrupted => true,
+        FetchError::Integrity(_) => false,
+        error => had_some || error.is_transient(),
+    };
+    let kept = match destination.checkpoint() {
+        Ok(Some(checkpoint)) if is_worth_keeping => checkpoint.filled.len_bytes(),
+        _ => 0,
+    };
+    if kept == 0 {
         destination.discard();
     }
     if printer.json {

@@ -1,12 +1,9 @@
 //! What a person sees while a file comes: a bar with rate and time left, and a line for every turn of events.
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dray_engine::{Checkpoint, Event, Watch};
-use dray_platform::{durable, open};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +17,6 @@ const UNSIZED: &str = "{msg} {spinner} {binary_bytes}  {binary_bytes_per_sec}";
 pub(crate) struct Progress {
     bar: ProgressBar,
     printer: Printer,
-    state: PathBuf,
     destination: Destination,
     /// Set when the name that the server proposes is taken: the download stops, and this is why.
     refused: Mutex<Option<String>>,
@@ -30,7 +26,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(destination: Destination, printer: Printer, stop: CancellationToken) -> Self {
         let bar = bar(&destination, &printer);
-        Self { bar, printer, state: destination.state(), destination, refused: Mutex::default(), stop }
+        Self { bar, printer, destination, refused: Mutex::default(), stop }
     }
 
     /// Takes the bar off the screen.
@@ -77,13 +73,11 @@ impl Watch for Progress {
     }
 
     fn checkpoint(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
-        // A fixed name beside it, so that a kill at any moment leaves nothing that the next run would not overwrite.
-        let next = self.state.with_extension("dray-state-new");
-        let mut file = open::open_or_create_private(&next)?;
-        file.set_len(0)?;
-        file.write_all(&checkpoint.to_bytes())?;
-        file.sync_data()?;
-        Ok(durable::replace(&next, &self.state)?)
+        self.destination.keep(checkpoint)
+    }
+
+    fn forget(&self) -> std::io::Result<()> {
+        self.destination.forget()
     }
 }
 

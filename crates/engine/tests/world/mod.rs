@@ -1,11 +1,11 @@
 //! A server, a sink and a watch for one test.
 
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use dray_content::{Algorithm, Digest, WholeHasher};
-use dray_engine::{Checkpoint, Engine, Event, FetchError, Fetched, FileTask, Retries, Watch};
+use dray_engine::{Checkpoint, Engine, Event, FetchError, Fetched, FileTask, Retries, Watch, source_of};
 use dray_origin::{Client, ClientConfig, ProxyChoice};
 use dray_ranges::{ByteRange, Layout};
 use dray_tests::{Ask, Content, FaultServer, Reply};
@@ -51,6 +51,11 @@ impl Watch for Recorder {
         *self.checkpoint.lock().unwrap() = Some(checkpoint.clone());
         Ok(())
     }
+
+    fn forget(&self) -> std::io::Result<()> {
+        *self.checkpoint.lock().unwrap() = None;
+        Ok(())
+    }
 }
 
 impl World {
@@ -90,13 +95,16 @@ impl World {
     /// A task whose sink holds those ranges of a version of the file already.
     pub(crate) fn resumed(&self, url: &str, of: &Content, have: &[(u64, u64)]) -> FileTask {
         let filled = have.iter().filter_map(|&(start, end)| ByteRange::new(start, end)).collect();
-        let file = std::fs::File::create(self.temp()).unwrap();
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(self.temp()).unwrap();
         for &(start, end) in have {
             file.write_all_at(&of.bytes[start as usize..end as usize], start).unwrap();
         }
         let mut task = self.task(url);
         task.resume = Some(Checkpoint {
-            url: task.url.to_string(),
+            source: source_of(&task.url),
+            ranges: Vec::new(),
+            sink: file.metadata().unwrap().ino(),
             size: Some(of.len()),
             etag: of.etag.clone(),
             last_modified: None,
