@@ -138,6 +138,8 @@ pub enum FileEvent {
         /// Where they came from.
         sources: BySource,
     },
+    /// Every byte is there and verified, and is being brought to the disk. `Done` or `Failed` follows.
+    Settling,
     /// Every byte is there, verified, and on disk.
     Done {
         /// Length of the local file in bytes.

@@ -86,6 +86,8 @@ pub(crate) enum Phase {
     Waiting,
     /// Being transferred.
     Running,
+    /// Every byte has come; they are being brought to the disk.
+    Settling,
     /// Ended with an error; starts again with a retry or Resume.
     Failed(JobError),
     /// On-demand: nothing more is asked for.
@@ -214,10 +216,10 @@ impl File {
         matches!(self.phase, Phase::Transferred | Phase::Completed)
     }
 
-    /// Whether a transfer of it runs.
+    /// Whether a transfer of it runs, which it does until the bytes are on the disk.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+        matches!(self.phase, Phase::Running | Phase::Settling)
     }
 
     /// The error it ended with, until it starts again.

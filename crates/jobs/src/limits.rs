@@ -35,6 +35,8 @@ pub const DEFAULT_NOTIFICATION_INTERVAL_MS: u32 = 500;
 /// Files of one job that run at once unless the job or the configuration says otherwise. BITS has 1; with
 /// 4, many small files are not a round trip each, and one bad file does not hold up the others.
 pub const DEFAULT_FILES_AT_ONCE: u32 = 4;
+/// Files of a job that wait for the disk and do not count as running at once.
+pub const MAX_SETTLING: u32 = 256;
 /// Most files of one job that may run at once.
 pub const MAX_FILES_AT_ONCE: u32 = 64;
 

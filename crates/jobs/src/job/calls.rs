@@ -218,7 +218,7 @@ impl Job {
         changes.persist_file(index);
         match self.files[index.as_usize()].phase {
             Phase::Parked => self.set_phase(index, Phase::Waiting),
-            Phase::Running => changes.work(Effect::Prefer { file: index, ranges: asked }),
+            Phase::Running | Phase::Settling => changes.work(Effect::Prefer { file: index, ranges: asked }),
             _ => {}
         }
         self.settle(now, changes);

@@ -1,10 +1,10 @@
 //! Complete, in its two steps: ask for the final names, then end the job or say what went wrong.
 
-use super::Job;
 use super::changes::Changes;
+use super::{Job, JobError};
 use crate::file::Phase;
-use crate::table::{self, ClientCall};
-use crate::{Code, Effect, Failure, FileIndex, JobState, Now};
+use crate::table::{self, ClientCall, ServiceEvent};
+use crate::{Code, Context, Effect, Failure, FileIndex, JobState, Now};
 
 /// What became of Complete once the renames were tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,9 @@ impl Job {
     /// Second step: what became of each [`Effect::Rename`]. When all files have their names the job is
     /// ACKNOWLEDGED and what had not arrived is deleted. Otherwise those that have theirs keep it, the job
     /// stays as it was (TRANSFERRED, or SUSPENDED when it was still running), and the failure says so.
+    ///
+    /// BG_E_VALIDATION_FAILED says that what was proven is not there any more: the job is in ERROR then, and
+    /// Resume fetches such files anew.
     pub fn renamed(&mut self, now: Now, results: &[(FileIndex, Result<(), Failure>)]) -> Renamed {
         if !self.completing {
             let failure = Failure::new(Code::BG_E_INVALID_STATE, "The job is not being completed.");
@@ -54,9 +57,16 @@ impl Job {
         let mut changes = Changes::new(self);
         changes.persist();
         let mut first_failure = None;
+        let mut lost = Vec::new();
         for (file, result) in results {
             match result {
-                Err(failure) => first_failure = first_failure.or(Some(failure)),
+                Err(failure) => {
+                    first_failure = first_failure.or(Some(failure));
+                    if failure.code == Code::BG_E_VALIDATION_FAILED && self.is_to_rename(*file) {
+                        lost.push(*file);
+                        self.lose(now, *file, lost.len() == 1, &failure.sentence, &mut changes);
+                    }
+                }
                 Ok(()) if self.files.get(file.as_usize()).is_some_and(|file| file.has_arrived()) => {
                     self.set_phase(*file, Phase::Completed);
                     changes.persist_file(*file);
@@ -64,20 +74,41 @@ impl Job {
                 Ok(()) => {}
             }
         }
-        let left = self.to_rename().len();
+        let left = self.to_rename().len() + lost.len();
         let result = if left == 0 {
             let code = if self.all_arrived() { Code::S_OK } else { Code::BG_S_PARTIAL_COMPLETE };
             self.acknowledge(now, &mut changes);
             Ok(code)
         } else {
             let (code, reason) = first_failure.map_or((Code::E_FAIL, ""), |f| (f.code, f.sentence.as_str()));
+            let cure = match lost.is_empty() {
+                true => "cure the cause and complete the job again",
+                false => "resume the job, which fetches anew what is lost, and complete it again",
+            };
             let sentence = format!(
-                "{left} of {} files did not get their final names; cure the cause and complete the job again, or cancel it. {reason}",
+                "{left} of {} files did not get their final names; {cure}, or cancel it. {reason}",
                 self.files.len(),
             );
             Err(Failure::new(code, sentence.trim_end()))
         };
         Renamed { result, effects: changes.finish(self) }
+    }
+
+    /// What stands in the place of the file is not what was proven; it is fetched anew.
+    fn lose(&mut self, now: Now, index: FileIndex, is_first: bool, reason: &str, changes: &mut Changes) {
+        self.files[index.as_usize()].reset();
+        self.set_phase(index, Phase::Waiting);
+        changes.work(Effect::DeleteTemp(index));
+        changes.persist_file(index);
+        if is_first {
+            let code = Code::BG_E_VALIDATION_FAILED;
+            let error = JobError::new(code, Context::LocalFile, Some(index), reason);
+            self.fall_by(now, ServiceEvent::ValidationFailed, error, changes);
+        }
+    }
+
+    fn is_to_rename(&self, index: FileIndex) -> bool {
+        self.files.get(index.as_usize()).is_some_and(|file| file.phase == Phase::Transferred)
     }
 
     fn acknowledge(&mut self, now: Now, changes: &mut Changes) {

@@ -141,6 +141,10 @@ impl Job {
                 changes.modified();
                 self.check_size(now, changes);
             }
+            FileEvent::Settling => {
+                self.set_phase(index, Phase::Settling);
+                self.settle(now, changes);
+            }
             FileEvent::Done { size, sources } => {
                 file.transferred = size;
                 file.sources = sources;

@@ -52,7 +52,7 @@ impl Job {
             remote: file.recorded_remote.as_ref().unwrap_or(&file.remote).clone(),
             local: file.local.clone(),
             phase: match &file.phase {
-                Phase::Waiting | Phase::Running => FilePhase::Waiting,
+                Phase::Waiting | Phase::Running | Phase::Settling => FilePhase::Waiting,
                 Phase::Failed(_) => FilePhase::Failed,
                 Phase::Parked => FilePhase::Parked,
                 Phase::Transferred => FilePhase::Transferred,

@@ -6,6 +6,7 @@ use super::changes::Changes;
 use super::{Job, JobError};
 use crate::effect::RunId;
 use crate::file::Phase;
+use crate::limits::MAX_SETTLING;
 use crate::table::{self, ServiceEvent};
 use crate::{Code, Context, Effect, FileIndex, JobState, Notice, Now, Priority};
 
@@ -107,8 +108,11 @@ impl Job {
         while self.files.get(self.next_file).is_some_and(|file| file.phase != Phase::Waiting) {
             self.next_file += 1;
         }
+        // What waits for the disk alone leaves its place to the next: many small files then share one wait.
+        let waits = self.tally.settling().min(MAX_SETTLING);
+        let most = self.files_at_once() + waits;
         let mut place = self.next_file;
-        while place < self.files.len() && self.tally.running() < self.files_at_once() {
+        while place < self.files.len() && self.tally.running() < most {
             let file = &self.files[place];
             let wanted = !self.properties.on_demand || !file.requested.is_empty();
             if file.phase == Phase::Waiting && wanted {

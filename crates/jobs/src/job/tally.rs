@@ -8,6 +8,7 @@ use crate::file::Phase;
 pub(super) struct Tally {
     waiting: u32,
     running: u32,
+    settling: u32,
     /// Failed with an error that may pass.
     failed_for_now: u32,
     /// Failed with an error that will not.
@@ -21,6 +22,7 @@ impl Tally {
         match phase {
             Phase::Waiting => &mut self.waiting,
             Phase::Running => &mut self.running,
+            Phase::Settling => &mut self.settling,
             Phase::Failed(error) if error.code.is_transient() => &mut self.failed_for_now,
             Phase::Failed(_) => &mut self.failed_for_good,
             Phase::Parked => &mut self.parked,
@@ -45,8 +47,14 @@ impl Tally {
         *self.count(phase) -= 1;
     }
 
+    /// Transfers that have not ended.
     pub(super) fn running(self) -> u32 {
-        self.running
+        self.running + self.settling
+    }
+
+    /// Of those: the ones that wait for the disk alone.
+    pub(super) fn settling(self) -> u32 {
+        self.settling
     }
 
     pub(super) fn failed_for_now(self) -> u32 {

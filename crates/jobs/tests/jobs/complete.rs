@@ -70,6 +70,32 @@ fn a_rename_that_fails_leaves_the_job_and_completed_tells_which_files_are_done()
 }
 
 #[test]
+fn a_file_that_is_not_what_was_proven_is_fetched_anew_on_resume() {
+    let mut rig = Rig::serial(3);
+    rig.bring_to(JobState::Transferring);
+    (0..3).for_each(|file| drop(rig.done(file).to_vec()));
+    let lost = Failure::new(Code::BG_E_VALIDATION_FAILED, "It was replaced.");
+    let failure =
+        rig.complete_with(|file| if file == FileIndex(0) { Ok(()) } else { Err(lost.clone()) }).unwrap_err();
+    assert_eq!(failure.code, Code::BG_E_VALIDATION_FAILED);
+    assert!(failure.sentence.contains("2 of 3 files"), "{failure}");
+    assert!(failure.sentence.contains("resume the job"), "{failure}");
+    assert_eq!(rig.state(), JobState::Error);
+    let error = rig.job.error().unwrap();
+    assert_eq!((error.file, error.detail.as_str()), (Some(FileIndex(1)), "It was replaced."));
+    assert_eq!(rig.deleted(), [1, 2]);
+    assert!(rig.job.files()[0].progress().completed);
+    assert_eq!(rig.job.files()[1].progress().bytes_transferred, 0);
+
+    rig.ok(Call::Resume);
+    rig.on(Event::Selected);
+    assert_eq!(rig.started(), [1]);
+    rig.done(1);
+    rig.done(2);
+    assert_eq!(rig.complete(), Ok(Code::S_OK));
+}
+
+#[test]
 fn cancel_after_a_failed_complete_spares_what_has_its_final_name() {
     let mut rig = Rig::serial(2);
     rig.bring_to(JobState::Transferring);

@@ -126,6 +126,25 @@ fn an_error_that_every_file_would_meet_stops_the_whole_job() {
 }
 
 #[test]
+fn a_file_that_waits_for_the_disk_leaves_its_place_to_the_next_and_can_still_fail() {
+    let mut rig = Rig::serial(3);
+    rig.bring_to(JobState::Transferring);
+    rig.file(0, FileEvent::Settling);
+    assert_eq!(rig.started(), [1]);
+    assert!(!rig.job.files()[0].has_arrived());
+    rig.file(1, FileEvent::Settling);
+    assert_eq!(rig.started(), [2]);
+    rig.done(1);
+    rig.fail(0, Code::ERROR_WRITE_FAULT);
+    assert_eq!(rig.state(), JobState::Transferring, "the last one runs");
+    rig.done(2);
+    assert_eq!(rig.state(), JobState::Error);
+    rig.ok(Call::Resume);
+    rig.on(Event::Selected);
+    assert_eq!(rig.started(), [0]);
+}
+
+#[test]
 fn events_of_a_stopped_run_are_ignored() {
     let mut rig = Rig::serial(1);
     queue_and_select(&mut rig);

@@ -90,6 +90,7 @@ fn any_file_event() -> impl Strategy<Value = FileEvent> {
         2 => (0..200_u64).prop_map(|size| FileEvent::Learned(Learned { size: Some(size), ..Learned::default() })),
         4 => (0..200_u64).prop_map(move |bytes| FileEvent::Progress { transferred: bytes, sources: sources(bytes, 0) }),
         4 => (0..200_u64, 0..2_u64).prop_map(move |(size, peer)| FileEvent::Done { size, sources: sources(size, peer) }),
+        2 => Just(FileEvent::Settling),
         1 => Just(FileEvent::RequestedDone),
         3 => any_code().prop_map(|code| FileEvent::Failed { code, context: Context::Unknown, detail: String::new() }),
     ]
