@@ -118,6 +118,11 @@ impl Home {
         self.start(arguments)?.wait(LIMIT)
     }
 
+    /// Starts any command and lets it run.
+    pub fn begin(&self, command: Command) -> Result<Running> {
+        Running::start(command, self.path())
+    }
+
     /// Runs any command of [`Home::command`], wrapped in another one perhaps, to its end.
     pub fn run(&self, command: Command) -> Result<Outcome> {
         Running::start(command, self.path())?.wait(LIMIT)

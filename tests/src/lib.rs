@@ -26,7 +26,7 @@ pub use files::{TestFile, blake3_of, random_bytes, random_file, sha256_of, spars
 pub use home::Home;
 pub use job::Job;
 pub use process::Signal;
-pub use programs::{program, system_program};
+pub use programs::{example, program, system_program};
 pub use server::{Hit, Kind, Origin};
 pub use tls::Authority;
 pub use wait::until;

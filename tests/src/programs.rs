@@ -22,6 +22,11 @@ pub fn program(name: &str) -> Result<PathBuf> {
     bail!("{name} is not in {}; build it first: `cargo xtask test` does", folder.display())
 }
 
+/// An example of this workspace; cargo builds them with the tests of the whole workspace.
+pub fn example(name: &str) -> Result<PathBuf> {
+    program(&format!("examples/{name}"))
+}
+
 /// A program of the system, by the name of the program; `cargo xtask setup` installs those that tests need.
 pub fn system_program(name: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();

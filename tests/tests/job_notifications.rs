@@ -1,0 +1,92 @@
+//! The classic notification client, in Rust and in Python, against a real daemon and a server without ranges.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dray_tests::{Content, Daemon, FaultServer, Home, Job, KIB, Running, random_bytes, until};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SIZE: u64 = 300 * KIB;
+
+/// A server that sends the whole file, whatever part of it was asked for.
+fn server_without_ranges(bytes: &[u8]) -> Result<(FaultServer, String)> {
+    let server = FaultServer::start()?;
+    let content = Content::anonymous(bytes.to_vec());
+    let url = server.page("/a.bin", move |_| content.whole().without("accept-ranges"));
+    Ok((server, url))
+}
+
+/// The client for some jobs, begun.
+fn client(home: &Home, daemon: &Daemon<'_>, job: &Job, slow_ms: &str) -> Result<Running> {
+    let mut command = Command::new(dray_tests::example("classic_client")?);
+    command.arg(daemon.socket()).arg(&job.id).args(["--slow-ms", slow_ms]);
+    home.begin(command)
+}
+
+fn job(daemon: &Daemon<'_>, url: &str, options: &[&str]) -> Result<Job> {
+    let job = Job::create(daemon)?;
+    job.add(daemon, url, "a.bin", options)?.expect(0);
+    Ok(job)
+}
+
+#[test]
+fn the_classic_client_completes_a_job_of_a_server_without_ranges() -> Result<()> {
+    let bytes = random_bytes(1, usize::try_from(SIZE)?);
+    let (_server, url) = server_without_ranges(&bytes)?;
+    let home = Home::new()?;
+    let daemon = Daemon::start(&home)?;
+    let job = job(&daemon, &url, &[])?;
+    let running = client(&home, &daemon, &job, "0")?;
+    job.call(&daemon, "resume")?.expect(0);
+    let outcome = running.wait(PATIENCE)?;
+    outcome.expect(0);
+    let told = &outcome.stdout;
+    let file = told.find("FileTransferred").with_context(|| outcome.to_string())?;
+    let end = told.find("JobTransferred").with_context(|| outcome.to_string())?;
+    assert!(file < end && told.contains("completed: S_OK"), "{outcome}");
+    assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes);
+    Ok(())
+}
+
+#[test]
+fn the_classic_client_tries_the_foreground_once_when_ranges_are_asked_of_a_server_without_them() -> Result<()>
+{
+    let bytes = random_bytes(2, usize::try_from(SIZE)?);
+    let (_server, url) = server_without_ranges(&bytes)?;
+    let home = Home::new()?;
+    let daemon = Daemon::start(&home)?;
+    let job = job(&daemon, &url, &["--range", "10-99"])?;
+    job.call(&daemon, "resume")?.expect(0);
+    let outcome = client(&home, &daemon, &job, "0")?.wait(PATIENCE)?;
+    outcome.expect(0);
+    let told = &outcome.stdout;
+    assert!(told.contains("error: BG_E_INSUFFICIENT_RANGE_SUPPORT"), "{outcome}");
+    assert_eq!(told.matches("resumed in the foreground").count(), 1, "{outcome}");
+    assert_eq!(home.downloaded()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn an_event_that_was_not_acknowledged_comes_again_after_kill_9() -> Result<()> {
+    let bytes = random_bytes(3, usize::try_from(SIZE)?);
+    let (_server, url) = server_without_ranges(&bytes)?;
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let job = job(&daemon, &url, &[])?;
+    let slow = client(&home, &daemon, &job, "2000")?;
+    job.call(&daemon, "resume")?.expect(0);
+    until("the client to be told", PATIENCE, || {
+        Ok(slow.stdout_so_far()?.contains("FileTransferred").then_some(()))
+    })?;
+    daemon.kill()?;
+    drop(slow);
+    daemon.restart()?;
+    let outcome = client(&home, &daemon, &job, "0")?.wait(PATIENCE)?;
+    outcome.expect(0);
+    assert!(outcome.stdout.contains("FileTransferred"), "{outcome}");
+    assert!(outcome.stdout.contains("completed: S_OK"), "{outcome}");
+    assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes);
+    Ok(())
+}
