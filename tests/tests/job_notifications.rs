@@ -1,10 +1,11 @@
 //! The classic notification client, in Rust and in Python, against a real daemon and a server without ranges.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use dray_tests::{Content, Daemon, FaultServer, Home, Job, KIB, Running, random_bytes, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,10 +19,21 @@ fn server_without_ranges(bytes: &[u8]) -> Result<(FaultServer, String)> {
     Ok((server, url))
 }
 
-/// The client for some jobs, begun.
+/// The client in Rust, begun.
 fn client(home: &Home, daemon: &Daemon<'_>, job: &Job, slow_ms: &str) -> Result<Running> {
     let mut command = Command::new(dray_tests::example("classic_client")?);
     command.arg(daemon.socket()).arg(&job.id).args(["--slow-ms", slow_ms]);
+    home.begin(command)
+}
+
+/// The client in Python, begun.
+fn python_client(home: &Home, daemon: &Daemon<'_>, job: &Job) -> Result<Running> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests are in a folder")?;
+    let python = root.join("target/python/bin/python3");
+    ensure!(python.is_file(), "{} is not there; `cargo xtask setup` makes it", python.display());
+    let mut command = Command::new(python);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(root.join("examples/python/classic_client.py"));
+    command.arg(daemon.socket()).arg(&job.id);
     home.begin(command)
 }
 
@@ -65,6 +77,31 @@ fn the_classic_client_tries_the_foreground_once_when_ranges_are_asked_of_a_serve
     assert!(told.contains("error: BG_E_INSUFFICIENT_RANGE_SUPPORT"), "{outcome}");
     assert_eq!(told.matches("resumed in the foreground").count(), 1, "{outcome}");
     assert_eq!(home.downloaded()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn the_classic_client_in_python_does_the_same() -> Result<()> {
+    let bytes = random_bytes(4, usize::try_from(SIZE)?);
+    let (_server, url) = server_without_ranges(&bytes)?;
+    let home = Home::new()?;
+    let daemon = Daemon::start(&home)?;
+    let whole = job(&daemon, &url, &[])?;
+    let running = python_client(&home, &daemon, &whole)?;
+    whole.call(&daemon, "resume")?.expect(0);
+    let outcome = running.wait(PATIENCE)?;
+    outcome.expect(0);
+    let order = ["FileTransferred", "JobTransferred", "completed"].map(|told| outcome.stdout.find(told));
+    assert!(order[0].is_some() && order.is_sorted(), "{outcome}");
+    assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes);
+    fs::remove_file(daemon.downloads().join("a.bin"))?;
+
+    let part = job(&daemon, &url, &["--range", "10-99"])?;
+    part.call(&daemon, "resume")?.expect(0);
+    let outcome = python_client(&home, &daemon, &part)?.wait(PATIENCE)?;
+    outcome.expect(0);
+    assert_eq!(outcome.stdout.matches("resumed in the foreground").count(), 1, "{outcome}");
+    assert!(outcome.stdout.ends_with("cancelled\n"), "{outcome}");
     Ok(())
 }
 

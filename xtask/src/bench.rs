@@ -18,7 +18,7 @@ pub(crate) enum Size {
 }
 
 pub(crate) fn run(root: &Path, size: Size) -> Result<()> {
-    setup::run()?;
+    setup::debian()?;
     let mut build = command::cargo(root);
     // The whole workspace: with the same set of packages, cargo reuses what `test` has built.
     build.args(["build", "--workspace", "--bins"]);

@@ -7,6 +7,7 @@
 mod bench;
 mod command;
 mod packages;
+mod python;
 mod say;
 mod setup;
 mod tidy;
@@ -21,7 +22,7 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  setup             install (as root) or name the Debian packages that the tests need
+  setup             install (as root) or name the Debian packages that the tests need; and gRPC for Python
   test [FILTER...]  setup, build, then every test (or those whose names contain FILTER)
   lint              format, clippy, cargo deny, tidy
   tidy              the repository's own rules
@@ -45,7 +46,7 @@ fn run(arguments: &[String]) -> Result<()> {
         None => ("help", arguments),
     };
     match (command, rest) {
-        ("setup", []) => setup::run(),
+        ("setup", []) => setup::run(&root),
         ("test", filters) => verify::test(&root, filters),
         ("lint", []) => verify::lint(&root),
         ("tidy", []) => tidy::run(&root),

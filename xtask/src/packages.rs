@@ -55,6 +55,7 @@ pub(crate) const NEEDED: &[Package] = &[
     tool("openssl", "openssl", "makes the certificate authority of the TLS tests"),
     tool("strace", "strace", "faults and order of system calls in the tests"),
     tool("time", "time", "CPU seconds and peak memory in the benches"),
+    tool("python3-venv", "python3", "the examples in Python, run by the tests"),
     tool("util-linux", "setpriv", "tests as another user, and on a full disk"),
 ];
 

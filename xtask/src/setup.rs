@@ -12,13 +12,19 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::packages::{self, Package};
-use crate::{command, say};
+use crate::{command, python, say};
 
 /// invoke-rc.d and deb-systemd-invoke ask this program before they start a service; 101 means "not allowed".
 const POLICY_FILE: &str = "/usr/sbin/policy-rc.d";
 const POLICY: &str = "#!/bin/sh\n# Made by `cargo xtask setup`, removed when it ends.\nexit 101\n";
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(root: &Path) -> Result<()> {
+    debian()?;
+    python::environment(root)
+}
+
+/// The packages alone.
+pub(crate) fn debian() -> Result<()> {
     let missing = packages::missing(packages::NEEDED);
     if missing.is_empty() {
         return Ok(());

@@ -12,7 +12,7 @@ const NO_DATABASE: [&str; 2] = ["failed to fetch advisory database", "failed to 
 
 /// Setup, build, then the tests; `filters` are substrings of test names.
 pub(crate) fn test(root: &Path, filters: &[String]) -> Result<()> {
-    setup::run()?;
+    setup::run(root)?;
     // The end-to-end tests start `dray`, `drayd` and the examples as processes, which a test build alone does not make.
     command::run(command::cargo(root).args(["build", "--workspace", "--bins", "--examples"]))?;
     if has_subcommand(root, "nextest") {
