@@ -1,6 +1,7 @@
 //! The classic notification client, in Rust and in Python, against a real daemon and a server without ranges.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -126,4 +127,42 @@ fn an_event_that_was_not_acknowledged_comes_again_after_kill_9() -> Result<()> {
     assert!(outcome.stdout.contains("completed: S_OK"), "{outcome}");
     assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes);
     Ok(())
+}
+
+#[test]
+fn the_notify_command_runs_when_nobody_listens_and_again_after_a_failure_and_kill_9() -> Result<()> {
+    let bytes = random_bytes(5, usize::try_from(SIZE)?);
+    let (_server, url) = server_without_ranges(&bytes)?;
+    let home = Home::new()?;
+    let mut daemon = Daemon::start(&home)?;
+    let program = home.path().join("notify");
+    let out = home.path().join("out");
+    let text = "#!/bin/sh\necho \"$2 $3 $DRAY_JOB_ID $DRAY_JOB_STATE\" >>\"$1\"\ntest -e \"$1.good\"\n";
+    fs::write(&program, text)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let program = program.to_str().context("a path that is text")?;
+    let parameters = format!("{program} {}", out.display());
+    let options = ["--notify-command", program, "--notify-parameters", &parameters, "--retry-delay", "5s"];
+    let created = daemon.dray(&[&["job", "create"], &options[..], &["test"]].concat())?;
+    created.expect(0);
+    let job = Job { id: created.stdout.trim().to_owned() };
+    job.add(&daemon, &url, "a.bin", &[])?.expect(0);
+    job.call(&daemon, "resume")?.expect(0);
+    let expected = format!("{0} TRANSFERRED {0} TRANSFERRED", job.id);
+    let runs = |count: usize| {
+        until("the command to run", PATIENCE, || {
+            let told = fs::read_to_string(&out).unwrap_or_default();
+            assert!(told.lines().all(|line| expected.starts_with(line)), "{told}");
+            Ok((told.matches(&expected).count() >= count && told.ends_with('\n')).then_some(()))
+        })
+    };
+    runs(1)?;
+    runs(2)?;
+    daemon.kill()?;
+    fs::write(home.path().join("out.good"), "")?;
+    daemon.restart()?;
+    runs(3)?;
+    until("the daemon to say so", PATIENCE, || {
+        Ok(daemon.log().contains("the notify command has run").then_some(()))
+    })
 }
