@@ -2,8 +2,9 @@
 //!
 //! It starts `dray` and `drayd` as a user would, in homes of their own, against web servers from Debian's packages and against one
 //! misbehaving server of ours, and tells what each of them did. It must never link a crate of dray: what is seen here is what a
-//! stranger sees, through arguments, exit codes, files and wires. Start reading at [`Home`] (one user's machine), [`Origin`] (a real
-//! server) and [`FaultServer`]; the tests themselves are in `tests/tests`, one theme a file.
+//! stranger sees, through arguments, exit codes, files and wires. (One test, the conformance table, is a client of the local API and
+//! links that alone.) Start reading at [`Home`] (one user's machine), [`Origin`] (a real server) and [`FaultServer`]; the tests
+//! themselves are in `tests/tests`, one theme a file.
 
 mod daemon;
 mod dray;
