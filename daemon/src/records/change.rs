@@ -20,7 +20,6 @@ pub(super) type Done = Box<dyn FnOnce(Result<(), NotDurable>) + Send>;
 pub(crate) struct Change {
     pub(super) rows: Vec<(Row, Option<Vec<u8>>)>,
     pub(super) forget: Vec<JobKey>,
-    pub(super) files: Vec<PathBuf>,
     pub(super) done: Option<Done>,
 }
 
@@ -29,14 +28,14 @@ pub(super) enum Row {
     Job(JobKey),
     File(FileKey),
     Checkpoint(FileKey),
-    Intent(FileKey),
+    Proven(FileKey),
 }
 
 impl Row {
     pub(super) fn job(&self) -> &JobKey {
         match self {
             Row::Job(job) => job,
-            Row::File(file) | Row::Checkpoint(file) | Row::Intent(file) => &file.job,
+            Row::File(file) | Row::Checkpoint(file) | Row::Proven(file) => &file.job,
         }
     }
 }
@@ -57,19 +56,19 @@ impl Change {
         self.rows.push((Row::Checkpoint(key), None));
     }
 
-    /// The file is about to be renamed, and this is how it will be known again.
-    pub(crate) fn intent(&mut self, key: FileKey, value: Vec<u8>) {
-        self.rows.push((Row::Intent(key), Some(value)));
+    /// The file is proven, and this is how it will be known again.
+    pub(crate) fn proven(&mut self, key: FileKey, value: Vec<u8>) {
+        self.rows.push((Row::Proven(key), Some(value)));
+    }
+
+    /// What was proven of the file is gone.
+    pub(crate) fn not_proven(&mut self, key: FileKey) {
+        self.rows.push((Row::Proven(key), None));
     }
 
     /// The job and everything that belongs to it is gone.
     pub(crate) fn forget(&mut self, key: JobKey) {
         self.forget.push(key);
-    }
-
-    /// The rows speak of this file as whole: its bytes are brought to the disk before them.
-    pub(crate) fn after_bytes_of(&mut self, file: PathBuf) {
-        self.files.push(file);
     }
 
     /// Calls `done` on the writer's thread once the change is on disk or has failed.
@@ -79,6 +78,6 @@ impl Change {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.forget.is_empty() && self.files.is_empty() && self.done.is_none()
+        self.rows.is_empty() && self.forget.is_empty() && self.done.is_none()
     }
 }

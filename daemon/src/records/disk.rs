@@ -7,8 +7,7 @@ use std::sync::Arc;
 use redb::{Database, DatabaseError};
 
 use super::change::{NotDurable, Row};
-use super::rows::{CHECKPOINTS, FILES, FileKey, INTENTS, JOBS, SET_ASIDE};
-use super::sync::sync_files;
+use super::rows::{CHECKPOINTS, FILES, FileKey, JOBS, PROVEN, SET_ASIDE};
 use super::writer::Pending;
 
 /// Opens the database again after a failure: redb refuses all work after an input or output error.
@@ -24,9 +23,6 @@ pub(super) struct Disk {
 impl Disk {
     /// Writes everything in the batch or nothing.
     pub(super) fn write(&mut self, batch: &Pending) -> Result<(), NotDurable> {
-        if let Err(error) = sync_files(&batch.files) {
-            return Err(NotDurable { path: self.path.clone(), cause: error.to_string().into() });
-        }
         let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<(), redb::Error> {
             let database = match &mut self.database {
                 Some(database) => database,
@@ -50,13 +46,13 @@ fn apply(database: &Database, batch: &Pending) -> Result<(), redb::Error> {
         let mut jobs = transaction.open_table(JOBS)?;
         let mut files = transaction.open_table(FILES)?;
         let mut checkpoints = transaction.open_table(CHECKPOINTS)?;
-        let mut intents = transaction.open_table(INTENTS)?;
+        let mut proven = transaction.open_table(PROVEN)?;
         for (row, value) in &batch.rows {
             let (table, key) = match row {
                 Row::Job(job) => (&mut jobs, job.to_vec()),
                 Row::File(file) => (&mut files, file.to_bytes().to_vec()),
                 Row::Checkpoint(file) => (&mut checkpoints, file.to_bytes().to_vec()),
-                Row::Intent(file) => (&mut intents, file.to_bytes().to_vec()),
+                Row::Proven(file) => (&mut proven, file.to_bytes().to_vec()),
             };
             let key = key.as_slice();
             match value {
@@ -68,7 +64,7 @@ fn apply(database: &Database, batch: &Pending) -> Result<(), redb::Error> {
             let first = FileKey { job: *job, index: 0 }.to_bytes();
             let last = FileKey { job: *job, index: u32::MAX }.to_bytes();
             jobs.remove(&job[..])?;
-            for table in [&mut files, &mut checkpoints, &mut intents] {
+            for table in [&mut files, &mut checkpoints, &mut proven] {
                 table.retain_in(&first[..]..=&last[..], |_, _| false)?;
             }
         }

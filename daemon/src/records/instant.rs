@@ -48,8 +48,8 @@ impl Records {
                 }
                 (Row::File(key), Some(file)) => {
                     let job = jobs.iter_mut().find(|job| job.key == key.job);
-                    let (checkpoint, intent) = (value(Row::Checkpoint(*key)), value(Row::Intent(*key)));
-                    let file = RawFile { index: key.index, file: file.clone(), checkpoint, intent };
+                    let (checkpoint, proven) = (value(Row::Checkpoint(*key)), value(Row::Proven(*key)));
+                    let file = RawFile { index: key.index, file: file.clone(), checkpoint, proven };
                     job.unwrap().files.push(file);
                 }
                 _ => {}

@@ -18,7 +18,6 @@ mod instant;
 mod lock;
 mod open;
 mod rows;
-mod sync;
 mod writer;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use dray_platform::open::open_or_create_private;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError};
 
 use super::rows::{
-    ABOUT, CHECKPOINTS, FILES, FORMAT, FORMAT_KEY, FileKey, INTENTS, JOBS, RawFile, RawJob, SET_ASIDE,
+    ABOUT, CHECKPOINTS, FILES, FORMAT, FORMAT_KEY, FileKey, JOBS, PROVEN, RawFile, RawJob, SET_ASIDE,
 };
 use super::{Records, RecordsError, Writer};
 
@@ -123,9 +123,6 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
         match format {
             None => {
                 about.insert(FORMAT_KEY, FORMAT)?;
-                for table in [JOBS, FILES, CHECKPOINTS, INTENTS, SET_ASIDE] {
-                    transaction.open_table(table)?;
-                }
             }
             Some(format) if format == FORMAT => {}
             Some(format) => {
@@ -134,11 +131,14 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
             }
         }
     }
+    for table in [JOBS, FILES, CHECKPOINTS, PROVEN, SET_ASIDE] {
+        transaction.open_table(table)?;
+    }
     transaction.commit()?;
 
     let transaction = database.begin_read()?;
     let mut checkpoints = transaction.open_table(CHECKPOINTS)?.iter()?.peekable_rows()?;
-    let mut intents = transaction.open_table(INTENTS)?.iter()?.peekable_rows()?;
+    let mut proven = transaction.open_table(PROVEN)?.iter()?.peekable_rows()?;
     let mut files = transaction.open_table(FILES)?.iter()?.peekable_rows()?;
     let mut jobs = Vec::new();
     for row in transaction.open_table(JOBS)?.iter()? {
@@ -146,8 +146,8 @@ fn read(database: &Database) -> Result<Result<Vec<RawJob>, String>, redb::Error>
         let Ok(key) = key.value().try_into() else { continue };
         let mut job = RawJob { key, job: value.value().to_vec(), files: Vec::new() };
         while let Some((file, value)) = files.next_of(&job.key) {
-            let (checkpoint, intent) = (checkpoints.take(file), intents.take(file));
-            job.files.push(RawFile { index: file.index, file: value, checkpoint, intent });
+            let (checkpoint, proven) = (checkpoints.take(file), proven.take(file));
+            job.files.push(RawFile { index: file.index, file: value, checkpoint, proven });
         }
         jobs.push(job);
     }

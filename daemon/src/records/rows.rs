@@ -49,8 +49,8 @@ pub(crate) struct RawFile {
     pub(crate) index: u32,
     pub(crate) file: Vec<u8>,
     pub(crate) checkpoint: Option<Vec<u8>>,
-    /// What Complete was about to rename.
-    pub(crate) intent: Option<Vec<u8>>,
+    /// What the finished temporary file is known by.
+    pub(crate) proven: Option<Vec<u8>>,
 }
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -59,7 +59,7 @@ pub(super) const ABOUT: Table = TableDefinition::new("about");
 pub(super) const JOBS: Table = TableDefinition::new("jobs");
 pub(super) const FILES: Table = TableDefinition::new("files");
 pub(super) const CHECKPOINTS: Table = TableDefinition::new("checkpoints");
-pub(super) const INTENTS: Table = TableDefinition::new("intents");
+pub(super) const PROVEN: Table = TableDefinition::new("proven");
 /// Rows that did not read, under the key they had, for a person to look at.
 pub(super) const SET_ASIDE: Table = TableDefinition::new("set_aside");
 

@@ -27,8 +27,6 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Pending {
     pub(super) rows: BTreeMap<Row, Option<Vec<u8>>>,
     pub(super) forget: BTreeSet<JobKey>,
-    /// Files whose bytes the rows rely on.
-    pub(super) files: BTreeSet<PathBuf>,
     /// Bad rows to be kept under their table and key.
     pub(super) set_aside: Vec<(Vec<u8>, Vec<u8>)>,
     done: Vec<Done>,
@@ -39,11 +37,7 @@ pub(super) struct Pending {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-            && self.forget.is_empty()
-            && self.files.is_empty()
-            && self.set_aside.is_empty()
-            && self.done.is_empty()
+        self.rows.is_empty() && self.forget.is_empty() && self.set_aside.is_empty() && self.done.is_empty()
     }
 
     /// Puts back what a failed transaction held, under whatever has come since.
@@ -54,7 +48,6 @@ impl Pending {
             }
         }
         self.forget.extend(failed.forget);
-        self.files.extend(failed.files);
         self.set_aside.extend(failed.set_aside);
     }
 }
@@ -123,7 +116,6 @@ impl Records {
                 pending.rows.insert(row, value);
             }
         }
-        pending.files.extend(change.files);
         pending.done.extend(change.done);
         #[cfg(test)]
         if let Some(answers) = &self.shared.instant {

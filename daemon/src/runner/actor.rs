@@ -18,7 +18,7 @@ use super::errands::Errand;
 use super::fetcher::Fetcher;
 use super::handle::Runner;
 use super::message::{Ask, Message};
-use super::place::Intent;
+use super::proven::Proven;
 use super::restore::Restored;
 use super::transfers::{FileId, Transfers};
 use super::turn::{Turn, send};
@@ -57,8 +57,8 @@ pub(crate) struct Actor {
     pub(super) next_errand: ErrandId,
     /// Where transfers that are not running stand.
     pub(super) checkpoints: BTreeMap<FileId, Checkpoint>,
-    /// What an earlier Complete was about to rename.
-    pub(super) intents: BTreeMap<FileId, Intent>,
+    /// What files that have arrived are known by.
+    pub(super) proven: BTreeMap<FileId, Proven>,
     /// Files that moved since watchers were last told.
     pub(super) moved: BTreeMap<JobId, BTreeSet<FileIndex>>,
     ticked: Instant,
@@ -91,7 +91,7 @@ impl Actor {
             errands: BTreeMap::new(),
             next_errand: 0,
             checkpoints: restored.checkpoints,
-            intents: restored.intents,
+            proven: restored.proven,
             moved: BTreeMap::new(),
             ticked: Instant::now(),
             turn: Turn::default(),

@@ -78,8 +78,12 @@ impl Actor {
     }
 
     fn deletion(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
+        let key = Transfer { job, file, run: RunId(0) }.key();
         self.checkpoints.remove(&(job, file));
-        self.turn.change.no_checkpoint(Transfer { job, file, run: RunId(0) }.key());
+        self.turn.change.no_checkpoint(key);
+        if self.proven.remove(&(job, file)).is_some() {
+            self.turn.change.not_proven(key);
+        }
         let path = temp_path(job, file, self.queue.job(job)?.file(file).ok()?.local());
         Some((file, path))
     }
@@ -90,7 +94,7 @@ impl Actor {
             index,
             temp: temp_path(job, index, file.local()),
             destination: PathBuf::from(file.local().as_str()),
-            intended: self.intents.get(&(job, index)).copied(),
+            proven: self.proven.get(&(job, index)).copied(),
         })
     }
 
@@ -120,7 +124,7 @@ impl Actor {
             headers: Vec::new(),
             retries: Retries::default(),
             use_cache: true,
-            // The records sync many of them at once, before they say that the files are there.
+            // Many of them are synced at once, before the queue hears that the files are there.
             may_leave_unsynced: true,
         })
     }

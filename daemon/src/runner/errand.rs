@@ -6,12 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use dray_jobs::{Code, Failure, FileIndex, JobId};
-use tokio::sync::oneshot;
+use dray_jobs::{Failure, FileIndex, JobId};
 
-use super::place::{Intent, Prepared, ToPlace, prepare, rename};
+use super::place::{ToPlace, place};
 use super::transfers::FileId;
-use crate::records::{Change, FileKey, Records, encode};
 
 /// Numbers errands.
 pub(crate) type ErrandId = u64;
@@ -42,67 +40,18 @@ impl Work {
 pub(crate) struct Done {
     /// Of each rename.
     pub(crate) renamed: Vec<(FileIndex, Result<(), Failure>)>,
-    /// What was about to be renamed, to be known again by the next attempt.
-    pub(crate) intents: Vec<(FileIndex, Intent)>,
     /// A temporary file is still there.
     pub(crate) left_behind: bool,
 }
 
 /// Does the work.
-pub(crate) async fn run(job: JobId, work: Work, records: Records) -> Done {
-    let mut done = Done::default();
-    if !work.renames.is_empty() {
-        let renames = work.renames;
-        let indexes: Vec<FileIndex> = renames.iter().map(|file| file.index).collect();
-        let prepared =
-            blocking(move || renames.into_iter().map(|file| (file.index, prepare(file))).collect::<Vec<_>>());
-        let mut ready = Vec::new();
-        for (index, prepared) in prepared.await.unwrap_or_default() {
-            match prepared {
-                Ok(prepared) => ready.push(prepared),
-                Err(failure) => done.renamed.push((index, Err(failure))),
-            }
-        }
-        match record_intents(job, &ready, &records).await {
-            Ok(intents) => {
-                done.intents = intents;
-                done.renamed.extend(blocking(move || rename(ready)).await.unwrap_or_default());
-            }
-            Err(failure) => {
-                done.renamed = indexes.iter().map(|index| (*index, Err(failure.clone()))).collect();
-            }
-        }
-    }
-    let deletes = work.deletes;
-    done.left_behind = blocking(move || delete(&deletes)).await.unwrap_or(true);
-    done
-}
-
-/// Keeps on disk what is about to be renamed.
-async fn record_intents(
-    job: JobId,
-    ready: &[Prepared],
-    records: &Records,
-) -> Result<Vec<(FileIndex, Intent)>, Failure> {
-    let mut change = Change::default();
-    let mut intents = Vec::new();
-    for file in ready {
-        if let Prepared::Ready { file, intent } = file {
-            intents.push((file.index, *intent));
-            change.intent(FileKey { job: *job.0.as_bytes(), index: file.index.0 }, encode(intent));
-        }
-    }
-    if intents.is_empty() {
-        return Ok(intents);
-    }
-    let (sender, durable) = oneshot::channel();
-    change.then(move |outcome| drop(sender.send(outcome)));
-    records.submit(change);
-    match durable.await {
-        Ok(Ok(())) => Ok(intents),
-        Ok(Err(error)) => Err(Failure::new(Code::ERROR_WRITE_FAULT, error.to_string())),
-        Err(_) => Err(Failure::new(Code::E_ABORT, "The daemon is stopping; complete the job again.")),
-    }
+pub(crate) async fn run(work: Work) -> Done {
+    let (renames, deletes) = (work.renames, work.deletes);
+    let renamed = match renames.is_empty() {
+        true => Vec::new(),
+        false => blocking(move || place(&renames)).await.unwrap_or_default(),
+    };
+    Done { renamed, left_behind: blocking(move || delete(&deletes)).await.unwrap_or(true) }
 }
 
 /// Deletes temporary files; whether one is still there.

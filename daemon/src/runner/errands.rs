@@ -56,9 +56,9 @@ impl Actor {
                 continue;
             }
             if let Some(work) = errand.work.take() {
-                let (id, job, records, outbox) = (*id, errand.job, self.records.clone(), self.outbox.clone());
+                let (id, outbox) = (*id, self.outbox.clone());
                 tokio::spawn(async move {
-                    let done = errand::run(job, work, records).await;
+                    let done = errand::run(work).await;
                     drop(outbox.send(Message::Ran(id, done)));
                 });
             }
@@ -70,8 +70,6 @@ impl Actor {
         let Some(errand) = self.errands.remove(&id) else { return };
         let job = errand.job;
         self.hold_files();
-        let intents = done.intents.into_iter().map(|(file, intent)| ((job, file), intent));
-        self.intents.extend(intents);
         if !done.renamed.is_empty() {
             self.renamed(job, &done.renamed, errand.reply);
             return;
@@ -121,8 +119,8 @@ impl Actor {
         for file in self.checkpoints.range(of_job.clone()).map(|(file, _)| *file).collect::<Vec<_>>() {
             self.checkpoints.remove(&file);
         }
-        for file in self.intents.range(of_job).map(|(file, _)| *file).collect::<Vec<_>>() {
-            self.intents.remove(&file);
+        for file in self.proven.range(of_job).map(|(file, _)| *file).collect::<Vec<_>>() {
+            self.proven.remove(&file);
         }
     }
 }

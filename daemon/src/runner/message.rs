@@ -12,6 +12,8 @@ use super::transfers::Ending;
 pub(crate) enum Message {
     /// A meter has something that cannot wait.
     Wake(Transfer),
+    /// The bytes of a transfer have come, and are being brought to the disk.
+    Settling(Transfer),
     /// A transfer has let go of its file; `None` when it died of a bug.
     Ended(Transfer, Option<Box<Ending>>),
     /// What these errands follow from is on disk.

@@ -3,12 +3,17 @@
 //! A transfer reports every chunk; the runner looks twice a second. So the meter adds up, and wakes the runner only
 //! for what cannot wait: that a source answered, or that the file starts over.
 
+use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dray_engine::{Checkpoint, Event, Watch};
 use dray_jobs::{BySource, FileIndex, JobId, Learned, RunId};
 
 use crate::records::{Change, FileKey, Records};
+
+/// How long a transfer waits for its checkpoint to be gone from the records.
+const FORGET_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which transfer: a file, and which start of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,10 +63,11 @@ pub(crate) struct Reading {
 }
 
 impl Meter {
-    /// A meter of a transfer that goes on from `transferred` bytes, which came from `before`.
+    /// A meter of a transfer that goes on from `resume`: `transferred` bytes, which came from `before`.
     pub(crate) fn new(
         transfer: Transfer,
         (transferred, before): (u64, BySource),
+        resume: Option<Checkpoint>,
         records: Records,
         wake: impl Fn(Transfer) + Send + Sync + 'static,
     ) -> Arc<Meter> {
@@ -77,7 +83,7 @@ impl Meter {
                 learned: None,
                 moved: false,
                 woken: false,
-                checkpoint: None,
+                checkpoint: resume,
             }),
         })
     }
@@ -183,12 +189,63 @@ impl Watch for Meter {
         Ok(())
     }
 
-    /// A checkpoint that a crash brings back all the same is about another file number or a longer file than is there then.
+    /// Waits for the disk when there is something to forget: a claim that a crash brings back would be about other bytes.
     fn forget(&self) -> std::io::Result<()> {
+        if self.lock().checkpoint.take().is_none() {
+            return Ok(());
+        }
+        let (sender, durable) = std::sync::mpsc::sync_channel(1);
         let mut change = Change::default();
         change.no_checkpoint(self.transfer.key());
+        change.then(move |outcome| drop(sender.send(outcome)));
         self.records.submit(change);
-        self.lock().checkpoint = None;
-        Ok(())
+        let outcome = durable.recv_timeout(FORGET_PATIENCE);
+        outcome.map_err(|_| ErrorKind::TimedOut.into()).and_then(|outcome| outcome.map_err(Error::other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dray_engine::source_of;
+
+    use super::*;
+    use crate::records::open;
+
+    #[test]
+    fn what_was_forgotten_does_not_come_back_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _writer) = open(folder.path()).unwrap().start(|_| {}).unwrap();
+        let transfer = Transfer { job: JobId(uuid::Uuid::nil()), file: FileIndex(0), run: RunId(1) };
+        let mut change = Change::default();
+        change.job(transfer.key().job, b"job".to_vec());
+        change.file(transfer.key(), b"file".to_vec());
+        records.submit(change);
+        let url = "http://host/a".parse().unwrap();
+        let checkpoint = Checkpoint {
+            source: source_of(&url),
+            ranges: Vec::new(),
+            sink: 7,
+            size: Some(10),
+            etag: None,
+            last_modified: None,
+            published: Vec::new(),
+            crc32c: None,
+            filled: dray_ranges::RangeSet::new(),
+        };
+        for resume in [None, Some(checkpoint.clone())] {
+            let meter = Meter::new(transfer, Default::default(), resume.clone(), records.clone(), |_| {});
+            if resume.is_none() {
+                meter.checkpoint(&checkpoint).unwrap();
+            }
+            meter.forget().unwrap();
+            assert_eq!(meter.checkpoint_kept(), None);
+            let crashed = tempfile::tempdir().unwrap();
+            let name = "jobs.redb";
+            std::fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+            let files = open(crashed.path()).unwrap().jobs.remove(0).files;
+            assert_eq!(files[0].checkpoint, None);
+            // For the next round: one that an earlier run kept.
+            records.checkpoint(transfer.key(), checkpoint.to_bytes());
+        }
     }
 }

@@ -23,7 +23,9 @@ mod message;
 mod meter;
 mod news;
 mod place;
+mod proven;
 mod restore;
+mod settling;
 #[cfg(test)]
 mod tests;
 mod transfers;

@@ -6,9 +6,10 @@ use dray_jobs::{BySource, Code, Context, Event, FileEvent, Learned};
 use super::actor::Actor;
 use super::message::Message;
 use super::meter::{Meter, Reading, Transfer};
-use super::temp_path;
+use super::proven::Proven;
 use super::transfers::Ending;
 use crate::events::Happening;
+use crate::records::encode;
 
 impl Actor {
     pub(super) fn take(&mut self, message: Message) {
@@ -18,6 +19,7 @@ impl Actor {
                     self.read(transfer, meter.take());
                 }
             }
+            Message::Settling(transfer) => self.settling(transfer),
             Message::Ended(transfer, ending) => self.ended(transfer, ending.map(|ending| *ending), true),
             Message::Durable(errands) => {
                 for id in errands {
@@ -39,7 +41,7 @@ impl Actor {
             Message::Ended(transfer, ending) => self.ended(transfer, ending.map(|ending| *ending), false),
             Message::Ran(id, done) => self.ran(id, done),
             Message::Notified(event, success) => self.notified(event, success),
-            Message::Wake(_) | Message::Durable(_) | Message::Left(_) => {}
+            Message::Wake(_) | Message::Settling(_) | Message::Durable(_) | Message::Left(_) => {}
         }
     }
 
@@ -76,21 +78,17 @@ impl Actor {
         let file = (transfer.job, transfer.file);
         self.read(transfer, meter.take());
         match ending {
-            Some(Ok(fetched)) => self.arrived(transfer, &meter, &fetched),
-            Some(Err(error)) => {
-                self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
-                match error {
-                    // Nothing of it is any good.
-                    FetchError::Integrity(_) => {
-                        self.checkpoints.remove(&file);
-                        self.turn.change.no_checkpoint(transfer.key());
-                    }
-                    _ => self.checkpoints.extend(meter.checkpoint_kept().map(|kept| (file, kept))),
+            Some(Ending::Whole(fetched, proven)) => self.arrived(transfer, &meter, &fetched, proven),
+            Some(Ending::Broken(error)) => {
+                match meter.checkpoint_kept().filter(|_| !matches!(error, FetchError::Integrity(_))) {
+                    Some(kept) => drop(self.checkpoints.insert(file, kept)),
+                    None => self.start_over(transfer),
                 }
-                if tell && !matches!(error, FetchError::Interrupted) {
-                    let (code, context, detail) = (error.code(), error.context(), error.to_string());
-                    self.file_event(transfer, FileEvent::Failed { code, context, detail });
-                }
+                self.broken(transfer, &meter, &error, tell);
+            }
+            Some(Ending::Unsettled(error)) => {
+                self.start_over(transfer);
+                self.broken(transfer, &meter, &error, tell);
             }
             None => {
                 let detail = "The transfer ended by a mistake of the daemon; please report it.".to_owned();
@@ -101,15 +99,44 @@ impl Actor {
         self.begin_errands();
     }
 
-    fn arrived(&mut self, transfer: Transfer, meter: &Meter, fetched: &Fetched) {
-        let file = (transfer.job, transfer.file);
-        self.checkpoints.remove(&file);
+    /// Nothing of what is there is gone on from.
+    fn start_over(&mut self, transfer: Transfer) {
+        self.checkpoints.remove(&(transfer.job, transfer.file));
         self.turn.change.no_checkpoint(transfer.key());
-        if !fetched.is_synced {
-            let local = self.queue.job(transfer.job).and_then(|job| job.file(transfer.file).ok());
-            let temp = local.map(|local| temp_path(transfer.job, transfer.file, local.local()));
-            temp.into_iter().for_each(|temp| self.turn.change.after_bytes_of(temp));
+    }
+
+    fn broken(&mut self, transfer: Transfer, meter: &Meter, error: &FetchError, tell: bool) {
+        self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
+        if tell && !matches!(error, FetchError::Interrupted) {
+            let (code, context, detail) = (error.code(), error.context(), error.to_string());
+            self.file_event(transfer, FileEvent::Failed { code, context, detail });
         }
+    }
+
+    /// Whether the queue still waits for this transfer.
+    fn is_present(&self, transfer: Transfer) -> bool {
+        let file = self.queue.job(transfer.job).and_then(|job| job.file(transfer.file).ok());
+        file.is_some_and(|file| file.is_running() && file.run() == transfer.run)
+    }
+
+    /// Whoever waits for a place gets that of a file that waits for the disk alone.
+    fn settling(&mut self, transfer: Transfer) {
+        if self.transfers.settling(transfer) {
+            self.file_event(transfer, FileEvent::Settling);
+        }
+    }
+
+    fn arrived(&mut self, transfer: Transfer, meter: &Meter, fetched: &Fetched, proven: Proven) {
+        if !self.is_present(transfer) {
+            // Stopped in its last moment: what is there is gone on from.
+            let kept = meter.checkpoint_kept().map(|kept| ((transfer.job, transfer.file), kept));
+            self.checkpoints.extend(kept);
+            self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
+            return;
+        }
+        self.start_over(transfer);
+        self.proven.insert((transfer.job, transfer.file), proven);
+        self.turn.change.proven(transfer.key(), encode(&proven));
         self.arrivals.notify_one();
         self.metrics.files.inc();
         let bytes = fetched.bytes;

@@ -8,7 +8,7 @@ use dray_engine::Checkpoint;
 use dray_jobs::{Effect, FileIndex, FileRecord, JobId, JobRecord, Now, Places, Queue, Rules};
 
 use super::meter::of_first;
-use super::place::Intent;
+use super::proven::Proven;
 use super::transfers::FileId;
 use crate::records::{RawJob, Records, decode};
 
@@ -16,7 +16,7 @@ use crate::records::{RawJob, Records, decode};
 pub(crate) struct Restored {
     pub(crate) queue: Queue,
     pub(crate) checkpoints: BTreeMap<FileId, Checkpoint>,
-    pub(crate) intents: BTreeMap<FileId, Intent>,
+    pub(crate) proven: BTreeMap<FileId, Proven>,
     /// What is left to do for some jobs.
     pub(crate) effects: Vec<(JobId, Vec<Effect>)>,
     /// What an administrator should know, one sentence each.
@@ -34,7 +34,7 @@ pub(crate) fn restore(
     let mut restored = Restored {
         queue: Queue::new(rules, places),
         checkpoints: BTreeMap::new(),
-        intents: BTreeMap::new(),
+        proven: BTreeMap::new(),
         effects: Vec::new(),
         warnings: Vec::new(),
     };
@@ -79,8 +79,8 @@ impl Restored {
                 self.queue.restore_progress(id, index, there, of_first(sources, there));
                 self.checkpoints.insert((id, index), checkpoint);
             }
-            if let Some(intent) = file.intent.as_deref().and_then(|bytes| decode(bytes).ok()) {
-                self.intents.insert((id, index), intent);
+            if let Some(proven) = file.proven.as_deref().and_then(|bytes| decode(bytes).ok()) {
+                self.proven.insert((id, index), proven);
             }
         }
         if !effects.is_empty() {

@@ -195,6 +195,55 @@ async fn a_name_that_is_taken_by_a_directory_keeps_the_job_until_it_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_does_not_get_to_the_disk_fails_alone() {
+    let house = House::new();
+    let other = running(&house, &[("x", bring(10))]).await;
+    let job = running(&house, &[("a", bring(10)), ("b", Act::Spoil { bytes: 20 }), ("c", bring(30))]).await;
+    house.wait_for(job, JobState::Error).await;
+    let (code, file, arrived) = house
+        .look(job, |job| {
+            let error = job.error().unwrap();
+            let arrived: Vec<bool> = job.files().iter().map(dray_jobs::File::has_arrived).collect();
+            (error.code, error.file, arrived)
+        })
+        .await;
+    assert_eq!((code, file), (Code::ERROR_DIRECTORY, Some(FileIndex(1))));
+    assert_eq!(arrived, [true, false, true]);
+    house.wait_for(other, JobState::Transferred).await;
+    assert_eq!(house.call(other, Call::Complete).await.unwrap().code, Code::S_OK);
+
+    std::fs::remove_dir(house.temp(job, 1).await).unwrap();
+    house.script.act(&url("b"), bring(20));
+    house.call(job, Call::Resume).await.unwrap();
+    house.wait_for(job, JobState::Transferred).await;
+    assert_eq!(house.call(job, Call::Complete).await.unwrap().code, Code::S_OK);
+    assert_eq!(house.delivered(), ["a", "b", "c", "x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_took_the_place_of_a_proven_one_is_refused_and_fetched_anew() {
+    let house = House::new();
+    let job = running(&house, &[("a", bring(10)), ("b", bring(20))]).await;
+    house.wait_for(job, JobState::Transferred).await;
+    // Known even after a crash.
+    let house = house.kill().await.start();
+    let temp = house.temp(job, 1).await;
+    std::fs::write(house.path("foreign"), b"y".repeat(20)).unwrap();
+    std::fs::rename(house.path("foreign"), &temp).unwrap();
+    let failure = house.call(job, Call::Complete).await.unwrap_err();
+    assert_eq!(failure.code, Code::BG_E_VALIDATION_FAILED);
+    assert!(failure.sentence.contains("is not the file that was proven"), "{failure}");
+    assert_eq!(house.delivered(), ["a"]);
+    assert_eq!(house.state(job).await, JobState::Error);
+
+    house.script.act(&url("b"), bring(20));
+    house.call(job, Call::Resume).await.unwrap();
+    house.wait_for(job, JobState::Transferred).await;
+    assert_eq!(house.call(job, Call::Complete).await.unwrap().code, Code::S_OK);
+    assert_eq!(std::fs::read(house.path("b")).unwrap(), b"x".repeat(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_kill_9_a_running_job_goes_on_by_itself() {
     let house = House::new();
     let job = running(&house, &[("a", bring(7)), ("b", Act::Half { bytes: 100 })]).await;

@@ -17,7 +17,12 @@ use tracing::Instrument;
 use super::fetcher::Fetcher;
 use super::message::Message;
 use super::meter::{Meter, Transfer};
+use super::proven::Proven;
+use super::settling::{Finished, Settler};
 use crate::records::Records;
+
+/// Files that wait for the disk, all jobs together; at this many the network waits for it too.
+const MOST_SETTLING: usize = 1024;
 
 /// A file of a job.
 pub(crate) type FileId = (JobId, FileIndex);
@@ -26,6 +31,8 @@ struct Running {
     transfer: Transfer,
     meter: Arc<Meter>,
     stop: CancellationToken,
+    /// Only waits for the disk, and needs no place.
+    is_settling: bool,
 }
 
 /// The transfers of all jobs.
@@ -40,10 +47,18 @@ pub(crate) struct Transfers {
     waiting: VecDeque<(FileId, RunId)>,
     /// Files that disk work is done on.
     held: BTreeSet<FileId>,
+    settler: Arc<Settler>,
 }
 
 /// What a transfer ended with.
-pub(crate) type Ending = Result<Fetched, FetchError>;
+pub(crate) enum Ending {
+    /// The file is proven, and on the disk as this.
+    Whole(Fetched, Proven),
+    /// What is there can be gone on from.
+    Broken(FetchError),
+    /// The bytes came, and did not get to the disk or did not stay there. Nothing of them counts.
+    Unsettled(FetchError),
+}
 
 impl Transfers {
     pub(crate) fn new(
@@ -60,6 +75,7 @@ impl Transfers {
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
             held: BTreeSet::new(),
+            settler: Arc::default(),
         }
     }
 
@@ -71,7 +87,8 @@ impl Transfers {
 
     /// The next start that may happen now.
     pub(crate) fn next_start(&mut self) -> Option<(FileId, RunId)> {
-        if self.running.len() >= self.most {
+        let moving = self.running.values().filter(|running| !running.is_settling).count();
+        if moving >= self.most || self.running.len() - moving >= MOST_SETTLING {
             return None;
         }
         let free = |file: &FileId| !self.running.contains_key(file) && !self.held.contains(file);
@@ -86,19 +103,41 @@ impl Transfers {
             let outbox = self.outbox.clone();
             move |transfer| drop(outbox.send(Message::Wake(transfer)))
         };
-        let meter = Meter::new(transfer, before, self.records.clone(), wake);
+        let meter = Meter::new(transfer, before, task.resume.clone(), self.records.clone(), wake);
         let span = tracing::info_span!("file", job = %transfer.job, file = transfer.file.0);
+        let temp = task.temp.clone();
         let fetch = self.fetcher.clone().fetch(task, meter.clone(), stop.clone());
-        let outbox = self.outbox.clone();
+        let (settler, outbox) = (self.settler.clone(), self.outbox.clone());
+        let to_runner = outbox.clone();
+        let ending = async move {
+            let fetched = match fetch.await {
+                Ok(fetched) => fetched,
+                Err(error) => return Ending::Broken(error),
+            };
+            drop(to_runner.send(Message::Settling(transfer)));
+            let finished = Finished { path: temp, size: fetched.size, is_synced: fetched.is_synced };
+            match settler.settle(finished).await {
+                Ok(proven) => Ending::Whole(fetched, proven),
+                Err(error) => Ending::Unsettled(error),
+            }
+        };
         tokio::spawn(
             async move {
                 // A bug in one transfer is the end of that transfer, not of the daemon.
-                let ending = AssertUnwindSafe(fetch).catch_unwind().await;
+                let ending = AssertUnwindSafe(ending).catch_unwind().await;
                 drop(outbox.send(Message::Ended(transfer, ending.ok().map(Box::new))));
             }
             .instrument(span),
         );
-        self.running.insert((transfer.job, transfer.file), Running { transfer, meter, stop });
+        self.running
+            .insert((transfer.job, transfer.file), Running { transfer, meter, stop, is_settling: false });
+    }
+
+    /// The bytes of a transfer have come; whether it is one that runs.
+    pub(crate) fn settling(&mut self, transfer: Transfer) -> bool {
+        let running = self.running.get_mut(&(transfer.job, transfer.file));
+        let running = running.filter(|running| running.transfer == transfer);
+        running.map(|running| running.is_settling = true).is_some()
     }
 
     /// Stops a transfer, or its start. Whether the file is still in its hands.

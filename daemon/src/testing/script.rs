@@ -20,6 +20,8 @@ pub(crate) enum Act {
     Bring { bytes: u64, after: Duration },
     /// Brings a half, records it, and waits to be stopped.
     Half { bytes: u64 },
+    /// As `Bring`, and then something else takes the place of the file.
+    Spoil { bytes: u64 },
     /// Fails in a way that may pass.
     FailForNow,
     /// Fails in a way that does not.
@@ -100,6 +102,12 @@ impl Script {
                 watch.checkpoint(&checkpoint).unwrap();
                 stop.cancelled().await;
                 Err(FetchError::Interrupted)
+            }
+            Some(Act::Spoil { bytes }) => {
+                watch.event(known(bytes, resumed));
+                std::fs::create_dir(&task.temp).unwrap();
+                watch.event(Event::Received { bytes });
+                Ok(fetched(bytes, resumed))
             }
             Some(Act::FailForNow) => Err(FetchError::Unresumable { host: "127.0.0.1".into(), times: 1 }),
             Some(Act::FailForGood) => Err(FetchError::NoRanges { host: "host".to_owned() }),

@@ -68,6 +68,13 @@ pub fn sync_filesystem(file: &File) -> io::Result<()> {
     system::sync_filesystem(file)
 }
 
+/// Whether bytes of this file, as it is open here, were lost on their way to the disk. Waits for nothing new to be written:
+/// it tells what a sync of the whole file system came to for this one file. Where the system knows no such call, the file is
+/// synced.
+pub fn check_written(file: &File) -> io::Result<()> {
+    system::check_written(file)
+}
+
 /// Whether [`sync_filesystem`] covers the whole file system here, or one file only.
 pub const SYNCS_WHOLE_FILESYSTEM: bool = system::SYNCS_WHOLE_FILESYSTEM;
 
@@ -129,6 +136,7 @@ mod tests {
         start_writeback(&file, 65_536, 0).unwrap();
         sync_data(&file).unwrap();
         sync_filesystem(&file).unwrap();
+        check_written(&file).unwrap();
         sync_dir(dir.path()).unwrap();
     }
 }

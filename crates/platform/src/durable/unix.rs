@@ -9,15 +9,38 @@ pub(super) fn sync_dir(directory: &Path) -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
 pub(super) fn start_writeback(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
     let too_far = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let offset = libc::off64_t::try_from(offset).map_err(too_far)?;
     let len = libc::off64_t::try_from(len).map_err(too_far)?;
+    sync_file_range(file, offset, len, libc::SYNC_FILE_RANGE_WRITE)
+}
+
+/// The wait reports an error of the file that this descriptor has not been told yet, and does not flush the disk.
+#[cfg(target_os = "linux")]
+pub(super) fn check_written(file: &File) -> io::Result<()> {
+    match sync_file_range(file, 0, 0, libc::SYNC_FILE_RANGE_WAIT_BEFORE) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => file.sync_data(),
+        outcome => outcome,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn check_written(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn sync_file_range(
+    file: &File,
+    offset: libc::off64_t,
+    len: libc::off64_t,
+    what: libc::c_uint,
+) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
     // SAFETY: no memory is passed, and the descriptor is open for as long as `file` is borrowed.
-    let outcome =
-        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE) };
+    let outcome = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, what) };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
