@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dray_content::{Algorithm, PieceTable};
 use dray_origin::{Client, Sharing};
 use dray_platform::{open, space, times};
-use dray_ranges::RangeSet;
+use dray_ranges::{RangeSet, RangeSpec};
 
 use crate::cached::{Cached, Proven};
 use crate::opening::{self, Head, Opening, Start};
@@ -131,6 +131,13 @@ impl<'a> Download<'a> {
     async fn transfer(&mut self, start: Start) -> Result<Outcome, FetchError> {
         let Start { response, have, ranges, head } = start;
         self.begin(&head, have.len_bytes());
+        let is_open = |spec: &RangeSpec| spec.length.is_none();
+        if head.validators.size.is_none()
+            && self.task.layout.specs().is_some_and(|specs| specs.iter().any(is_open))
+        {
+            // "To the end" has no meaning while nobody says where that is.
+            return Err(FetchError::NoRanges { host: self.origin.host() });
+        }
         let version = version_of(self.task, &head);
         match &mut self.sink {
             Some(sink) => sink.restart(version).await?,

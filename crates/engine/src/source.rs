@@ -69,6 +69,11 @@ impl Origin {
         }
     }
 
+    /// An answer that ended properly, and too early.
+    pub(crate) fn cut_off(&self, got: u64, want: Option<u64>) -> OriginError {
+        OriginError::Truncated { url: ShownUrl::from(&self.url), got, want }
+    }
+
     /// Whether an answer is of the version that `known` describes.
     ///
     /// A partial answer to a request with `If-Range` needs no further proof than that no validator speaks against it. Any other answer

@@ -195,6 +195,11 @@ impl Transfer<'_> {
         result: Result<End, Trouble>,
     ) -> Result<Option<Outcome>, FetchError> {
         let now = moving.began.elapsed();
+        let is_cut = |end: &End| end.is_end_of_file && self.known.size.is_some_and(|size| end.at < size);
+        let result = match result {
+            Ok(end) if is_cut(&end) => Err(Trouble::Origin(self.origin.cut_off(end.at, self.known.size))),
+            result => result,
+        };
         match result {
             Ok(end) => {
                 if self.known.size.is_none() && end.is_end_of_file {

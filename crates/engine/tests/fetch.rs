@@ -326,3 +326,146 @@ async fn a_refusal_that_may_pass_is_tried_again_and_one_that_will_not_is_not() {
     assert_eq!(error.code(), Code::http(404));
     assert_eq!(world.server.asks("/gone").len(), 1);
 }
+
+#[tokio::test]
+async fn a_whole_answer_without_validators_is_not_taken_for_the_version_that_was_cut() {
+    let world = World::new();
+    let (old, new) = (content("old"), content("new"));
+    let url = world.serve("/f", {
+        let (old, new) = (old.clone(), new.clone());
+        move |ask| {
+            if ask.nth == 0 { old.answer(ask).cut_after(1_500_000) } else { new.whole().without("ETag") }
+        }
+    });
+    world.fetch(&world.task(&url)).await.unwrap();
+    assert_eq!(world.sink(), new.bytes[..]);
+}
+
+#[tokio::test]
+async fn a_sink_that_was_replaced_or_has_a_second_name_is_not_what_the_checkpoint_is_about() {
+    let file = content("a");
+    type Meddle = fn(&World);
+    let meddles: [Meddle; 3] = [World::replace_sink, World::link_sink, World::open_sink_to_all];
+    for meddle in meddles {
+        let world = World::new();
+        let url = world.serve("/f", {
+            let file = file.clone();
+            move |ask| file.answer(ask)
+        });
+        let task = world.resumed(&url, &file, &[(0, 2_000_000)]);
+        meddle(&world);
+        let fetched = world.fetch(&task).await.unwrap();
+        assert_eq!(world.sink(), file.bytes[..]);
+        assert_eq!(fetched.bytes.resumed, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_claim_goes_before_the_bytes_it_is_about() {
+    let world = World::new();
+    let (old, new) = (content("old"), content("new"));
+    let url = world.serve("/f", {
+        let new = new.clone();
+        move |ask| new.answer(ask).stall_after(100)
+    });
+    let task = world.resumed(&url, &old, &[(0, 2_000_000)]);
+    world.watch.keep(task.resume.clone().unwrap());
+    let (stop, watch) = (world.stop.clone(), world.watch.clone());
+    let stopper = tokio::spawn(async move {
+        while watch.received() == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // A kill now would find this.
+        let claim = watch.checkpoint();
+        stop.cancel();
+        claim
+    });
+    world.fetch(&task).await.unwrap_err();
+    let claim = stopper.await.unwrap();
+    assert!(claim.is_none_or(|claim| claim.filled.len_bytes() <= 100 && claim.etag == new.etag));
+}
+
+#[tokio::test]
+async fn progress_of_some_ranges_is_not_progress_of_others_or_of_the_whole() {
+    let world = World::new();
+    let file = content("a");
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| file.answer(ask)
+    });
+    let mut task = world.resumed(&url, &file, &[(0, 1_000)]);
+    let resume = task.resume.as_mut().unwrap();
+    resume.ranges = vec![RangeSpec::from_bits(0, 1_000), RangeSpec::from_bits(9_000, 1_000)];
+    task.layout =
+        Layout::packed(vec![RangeSpec::from_bits(9_000, 1_000), RangeSpec::from_bits(0, 1_000)]).unwrap();
+    let fetched = world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), [&file.bytes[9_000..10_000], &file.bytes[..1_000]].concat());
+    assert_eq!(fetched.bytes.resumed, 0);
+}
+
+#[tokio::test]
+async fn a_partial_answer_does_not_say_how_long_the_file_is() {
+    let world = World::new();
+    let file = content("a");
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| {
+            let (first, last) = ask.range().unwrap_or((0, None));
+            let last = last.unwrap_or(LEN - 1);
+            Reply::body(206, file.slice(first, last))
+                .header("Content-Range", &format!("bytes {first}-{last}/*"))
+                .header("ETag", "\"a\"")
+        }
+    });
+    let mut task = world.task(&url);
+    task.layout =
+        Layout::packed(vec![RangeSpec::from_bits(200, 100), RangeSpec::from_bits(500, 50)]).unwrap();
+    world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), [&file.bytes[200..300], &file.bytes[500..550]].concat());
+    task.layout =
+        Layout::packed(vec![RangeSpec::from_bits(200, 100), RangeSpec::from_bits(LEN - 100, u64::MAX)])
+            .unwrap();
+    assert_eq!(world.fetch(&task).await.unwrap_err().code(), Code::BG_E_INSUFFICIENT_RANGE_SUPPORT);
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_properly_but_early_is_a_failure_that_counts() {
+    let world = World::new();
+    let file = content("a");
+    let url = world.serve("/f", {
+        move |ask| match ask.nth {
+            0 => file.answer(ask).cut_after(1_000_000),
+            _ => file.whole().with_body(&file.bytes[..1_000_000]).chunked().without("Accept-Ranges"),
+        }
+    });
+    let mut task = world.task(&url);
+    task.retries.attempts = 3;
+    let error = world.fetch(&task).await.unwrap_err();
+    assert_eq!(error.code(), Code::BG_E_CONNECTION_CLOSED, "{error}");
+    assert!(world.server.asks("/f").len() <= 8);
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_in_the_middle_is_fetched_as_the_small_one_it_is_now() {
+    let world = World::new();
+    let (old, new) = (content("old"), Content::new(pseudo_random(10_000, "new"), "new"));
+    let url = world.serve("/f", {
+        let new = new.clone();
+        move |ask| if ask.nth == 0 { old.answer(ask).cut_after(1_500_000) } else { new.answer(ask) }
+    });
+    let fetched = world.fetch(&world.task(&url)).await.unwrap();
+    assert_eq!(world.sink(), new.bytes[..]);
+    assert_eq!(fetched.bytes.wasted, 1_500_000);
+}
+
+#[tokio::test]
+async fn an_origin_that_always_cuts_and_gives_no_validator_is_given_up_with_a_true_sentence() {
+    let world = World::new();
+    let file = Content::anonymous(pseudo_random(LEN, "x"));
+    let url = world.serve("/f", move |ask| file.answer(ask).cut_after(1_000_000));
+    let mut task = world.task(&url);
+    task.retries.attempts = 3;
+    let error = world.fetch(&task).await.unwrap_err();
+    assert!(matches!(error, FetchError::Unresumable { times: 3, .. }), "{error}");
+    assert!(error.is_transient());
+}

@@ -93,7 +93,11 @@ pub(crate) async fn run(args: GetArgs, socket: Option<PathBuf>, printer: &Printe
         !args.headers.is_empty() || !args.ca.is_empty() || args.no_cache || args.cache_dir.is_some();
     if !args.embedded && (args.daemon || !needs_this_process) {
         match through_daemon::connect(socket).await {
-            Ok(channel) => return through_daemon::run(channel, request, printer).await,
+            Ok(channel) => {
+                if let Some(exit) = through_daemon::run(channel, &request, args.daemon, printer).await {
+                    return exit;
+                }
+            }
             Err((exit, sentence)) if args.daemon => return printer.failure(exit, &sentence),
             Err((_, sentence)) => tracing::debug!("{sentence}; downloading in this process"),
         }

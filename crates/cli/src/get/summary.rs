@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use dray_origin::ShownUrl;
 use serde_json::json;
 use url::Url;
 
@@ -68,7 +69,7 @@ impl Summary<'_> {
     fn object(&self) -> serde_json::Value {
         json!({
             "path": self.path.display().to_string(),
-            "url": self.url.as_str(),
+            "url": ShownUrl::from(self.url).to_string(),
             "size": self.size,
             "seconds": self.took.as_secs_f64(),
             "bytes": { "resumed": self.resumed, "cache": self.cache, "origin": self.origin, "wasted": self.wasted },

@@ -1,6 +1,6 @@
 //! A server, a sink and a watch for one test.
 
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +35,10 @@ impl Recorder {
     pub(crate) fn received(&self) -> u64 {
         let bytes = |event: &Event| if let Event::Received { bytes } = event { *bytes } else { 0 };
         self.events.lock().unwrap().iter().map(bytes).sum()
+    }
+
+    pub(crate) fn keep(&self, checkpoint: Checkpoint) {
+        *self.checkpoint.lock().unwrap() = Some(checkpoint);
     }
 
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
@@ -121,6 +125,23 @@ impl World {
 
     pub(crate) fn sink(&self) -> Vec<u8> {
         std::fs::read(self.temp()).unwrap()
+    }
+
+    /// The same bytes in another file.
+    pub(crate) fn replace_sink(&self) {
+        let (temp, other) = (self.temp(), self.dir.path().join("other"));
+        std::fs::write(&other, vec![0; std::fs::read(&temp).unwrap().len()]).unwrap();
+        std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(other, temp).unwrap();
+    }
+
+    /// As a backup by hard links does.
+    pub(crate) fn link_sink(&self) {
+        std::fs::hard_link(self.temp(), self.dir.path().join("backup")).unwrap();
+    }
+
+    pub(crate) fn open_sink_to_all(&self) {
+        std::fs::set_permissions(self.temp(), std::fs::Permissions::from_mode(0o666)).unwrap();
     }
 
     pub(crate) fn damage_sink(&self, at: u64) {

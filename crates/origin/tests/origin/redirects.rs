@@ -65,7 +65,7 @@ async fn credentials_stay_with_their_host() {
         for secret in ["authorization", "cookie", "x-api-key"] {
             assert_eq!(request.header(secret), None, "{request:?}");
         }
-        assert_eq!(request.header("x-fleet"), Some("7"));
+        assert_eq!(request.header("user-agent"), Some("7"));
     }
 }
 
