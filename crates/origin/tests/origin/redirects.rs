@@ -12,7 +12,7 @@ async fn leading_to(target: &Url) -> Hostile {
 }
 
 fn secret_headers() -> Vec<(String, String)> {
-    [("Authorization", "Bearer x"), ("Cookie", "a=b"), ("X-Api-Key", "k"), ("X-Fleet", "7")]
+    [("Authorization", "Bearer x"), ("Cookie", "a=b"), ("X-Api-Key", "k"), ("User-Agent", "7")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
 }
