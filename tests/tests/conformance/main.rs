@@ -2,7 +2,8 @@
 //! socket with the gRPC client that other programs use.
 //!
 //! A row carries the number of its section and the rule in a sentence. A rule that is left out has a row too, with the reason. Start
-//! reading at [`table`] for what a row is and [`rig`] for what it plays with; `section_N` are the rows. Section 9 is in
+//! reading at [`table`] for what a row is and [`rig`] for what it plays with; `section_N` are the rows,
+//! [`sweep`] is every call with every argument out of range. Section 9 is in
 //! `job_notifications.rs`; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
 
 mod rig;
@@ -13,6 +14,7 @@ mod section_5;
 mod section_6;
 mod section_7;
 mod section_8;
+mod sweep;
 mod table;
 
 use std::collections::BTreeSet;
@@ -29,6 +31,7 @@ fn all() -> Vec<Row> {
         section_6::rows(),
         section_7::rows(),
         section_8::rows(),
+        sweep::rows(),
     ]
     .into_iter()
     .flatten()
@@ -85,4 +88,9 @@ fn section_7_what_outlives_the_daemon() -> Result<()> {
 #[test]
 fn section_8_ranges_and_remote_names() -> Result<()> {
     play(section_8::rows())
+}
+
+#[test]
+fn arguments_out_of_range_in_every_state() -> Result<()> {
+    play(sweep::rows())
 }
