@@ -6,6 +6,8 @@
 //! handful of disk syncs. A caller learns "yes" only from [`Change::then`], which is called once the change would
 //! survive a power cut.
 //!
+//! Nothing but the records' own file decides whether a transaction succeeds; the files of jobs are synced elsewhere.
+//!
 //! A file that does not open is set aside and said so; a row that does not read is moved to a table of its own. The
 //! daemon starts in either case.
 //!
