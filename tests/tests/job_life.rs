@@ -47,6 +47,8 @@ fn a_list_names_the_jobs_that_are_there() -> Result<()> {
     for job in &jobs {
         assert!(listed.json()?.to_string().contains(&job.id), "{listed}");
     }
+    let listed = daemon.dray(&["job", "list", "--all-users"])?;
+    assert!(listed.stdout.contains("OWNER") && listed.stdout.contains(&jobs[0].id), "{listed}");
     jobs[0].call(&daemon, "cancel")?.expect(0);
     let listed = daemon.dray(&["job", "list"])?;
     assert!(!listed.stdout.contains(&jobs[0].id) && listed.stdout.contains(&jobs[1].id), "{listed}");

@@ -44,8 +44,16 @@ pub(super) async fn list(link: &mut Link, all_users: bool, printer: &Printer) ->
         ("BYTES", Align::Left),
         ("NAME", Align::Left),
     ];
-    let rows: Vec<_> = jobs.iter().map(row).collect();
-    for line in table(columns, &rows) {
+    let lines = if all_users {
+        let [job, state, priority, files, bytes, name] = columns;
+        let columns = [job, ("OWNER", Align::Left), state, priority, files, bytes, name];
+        let rows: Vec<_> = jobs.iter().map(row_with_owner).collect();
+        table(columns, &rows)
+    } else {
+        let rows: Vec<_> = jobs.iter().map(row).collect();
+        table(columns, &rows)
+    };
+    for line in lines {
         printer.data(&line);
     }
     Ok(Exit::Done)
@@ -61,6 +69,12 @@ fn row(job: &Job) -> [String; 6] {
         text::job_amount(&progress),
         name(job),
     ]
+}
+
+fn row_with_owner(job: &Job) -> [String; 7] {
+    let [id, state, priority, files, bytes, name] = row(job);
+    let owner = if job.owner_name.is_empty() { &job.owner } else { &job.owner_name };
+    [id, plain(owner).replace('\n', " "), state, priority, files, bytes, name]
 }
 
 pub(super) fn name(job: &Job) -> String {
