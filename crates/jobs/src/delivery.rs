@@ -213,6 +213,12 @@ impl Delivery {
         }
     }
 
+    /// Who is told of readable bytes, once, whether or not it listens.
+    #[must_use]
+    pub fn told_of_ranges(&self, job: &Job) -> Option<SubscriberId> {
+        self.taking(job, NotifyFlags::FILE_RANGES_TRANSFERRED).filter(|_| job.wants_ranges())
+    }
+
     /// AcknowledgeEvent: `rejected` is any return value of a callback but S_OK.
     pub fn answer(
         &mut self,
@@ -318,10 +324,16 @@ impl Delivery {
     }
 
     fn taker(&self, job: &Job, notice: Notice) -> Option<SubscriberId> {
-        let covering =
-            self.subscribers.iter().rev().find(|(_, (scope, takes))| {
-                takes.contains(notice.flag()) && scope.covers(job.id(), job.owner())
-            });
+        self.taking(job, notice.flag())
+    }
+
+    /// The newest subscriber that covers the job and takes these flags.
+    fn taking(&self, job: &Job, flags: NotifyFlags) -> Option<SubscriberId> {
+        let covering = self
+            .subscribers
+            .iter()
+            .rev()
+            .find(|(_, (scope, takes))| takes.contains(flags) && scope.covers(job.id(), job.owner()));
         covering.map(|(subscriber, _)| *subscriber)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dray_api::v1::{self, EventKind, job_event::Event};
 use dray_jobs::{EventId, FileIndex, Job, JobId, JobState, Notice, Owner, SubscriberId};
+use dray_ranges::RangeSet;
 
 use super::mailbox::Weight;
 use crate::runner::wall;
@@ -12,6 +13,9 @@ use crate::wire::{refusal, show};
 
 /// Files that one progress message shows.
 const MAX_FILES_MOVED: usize = 64;
+
+/// Readable ranges that one message shows; the others are in GetFilledFileRanges.
+const MAX_RANGES_TOLD: usize = 1000;
 
 /// Something that happened, and who may be told.
 #[derive(Debug, Clone)]
@@ -104,6 +108,21 @@ impl Happening {
         let file = show::file(job, index, job.file(index).ok()?);
         let event = Event::FileTransferred(v1::FileTransferred { file: Some(file) });
         Some(Happening::new(job, Some(EventKind::FileTransferred), Weight::Kept, event))
+    }
+
+    /// Bytes that can be read now, for one subscriber or for all who want to hear of it.
+    pub(crate) fn ranges_transferred(
+        job: &Job,
+        index: FileIndex,
+        fresh: &RangeSet,
+        to: Option<SubscriberId>,
+    ) -> Happening {
+        let ranges = fresh.iter().take(MAX_RANGES_TOLD);
+        let ranges = ranges.map(|range| v1::FileRange { offset: range.start(), length: Some(range.len()) });
+        let event = v1::FileRangesTransferred { file_index: index.0, ranges: ranges.collect() };
+        let kind = Some(EventKind::FileRangesTransferred);
+        let event = Event::FileRangesTransferred(event);
+        Happening { to, ..Happening::new(job, kind, Weight::Droppable, event) }
     }
 
     pub(crate) fn job_transferred(job: &Job) -> Happening {

@@ -46,6 +46,7 @@ impl Interest {
             (EventKind::JobError, NotifyFlags::JOB_ERROR),
             (EventKind::Modified, NotifyFlags::JOB_MODIFICATION),
             (EventKind::FileTransferred, NotifyFlags::FILE_TRANSFERRED),
+            (EventKind::FileRangesTransferred, NotifyFlags::FILE_RANGES_TRANSFERRED),
         ];
         let taken = flags.into_iter().filter(|(kind, _)| self.takes(*kind));
         taken.fold(NotifyFlags::default(), |all, (_, flag)| all.union(flag))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dray_engine::Checkpoint;
 use dray_jobs::{Delivery, FileIndex, JobId, JobState, Queue};
+use dray_ranges::RangeSet;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
@@ -73,6 +74,8 @@ pub(crate) struct Actor {
     /// What clients that acknowledge are told.
     pub(super) delivery: Delivery,
     pub(super) commands: Commands,
+    /// The bytes that are told to be readable, of files under way whose job wants it told.
+    pub(super) readable: BTreeMap<FileId, RangeSet>,
     pub(super) outbox: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
     asks: mpsc::Receiver<Ask>,
@@ -104,6 +107,7 @@ impl Actor {
             arrivals: parts.arrivals,
             delivery: first_delivery(),
             commands: parts.commands,
+            readable: BTreeMap::new(),
             outbox,
             inbox,
             asks,
@@ -240,6 +244,7 @@ impl Actor {
         }
         self.ticked = Instant::now();
         self.read_meters();
+        self.tell_readable();
         for (id, files) in std::mem::take(&mut self.moved) {
             self.tell(id, |job| Some(Happening::progressed(job, &files)));
         }

@@ -3,11 +3,13 @@
 use dray_jobs::{
     Caller, Code, Delivery, Effect, Event, EventId, JobId, Notice, SubscriberId, Telling, Verdict,
 };
+use dray_ranges::{ByteRange, RangeSet};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::actor::Actor;
 use super::clock::wall;
 use super::message::{Message, Reply};
+use super::transfers::FileId;
 use super::turn::send;
 use crate::events::{Happening, Interest, Subscription};
 
@@ -81,6 +83,44 @@ impl Actor {
                 }
                 Telling::Command { event, job } => self.run_command(event, job),
             }
+        }
+    }
+
+    /// FileRangesTransferred: what transfers have written to disk since the last time.
+    pub(super) fn tell_readable(&mut self) {
+        for (transfer, meter) in self.transfers.meters() {
+            let file = (transfer.job, transfer.file);
+            if self.wants_ranges(file)
+                && let Some(kept) = meter.checkpoint_kept()
+            {
+                self.readable(file, kept.filled);
+            }
+        }
+    }
+
+    /// A file has arrived: what was not told is told.
+    pub(super) fn readable_whole(&mut self, file: FileId, size: u64) {
+        if self.wants_ranges(file) {
+            self.readable(file, ByteRange::new(0, size).into_iter().collect());
+        }
+        self.readable.remove(&file);
+    }
+
+    fn wants_ranges(&self, (id, index): FileId) -> bool {
+        let job = self.queue.job(id).filter(|job| job.wants_ranges());
+        let file = job.and_then(|job| job.file(index).ok());
+        !self.hub.is_empty() && file.is_some_and(|file| file.layout().specs().is_none())
+    }
+
+    fn readable(&mut self, file: FileId, there: RangeSet) {
+        let told = self.readable.entry(file).or_default();
+        let fresh = there.difference(told);
+        *told = there;
+        let (id, index) = file;
+        let Some(job) = self.queue.job(id).filter(|_| !fresh.is_empty()) else { return };
+        let one = self.delivery.told_of_ranges(job);
+        for to in std::iter::once(None).chain(one.map(Some)) {
+            self.tell(id, |job| Some(Happening::ranges_transferred(job, index, &fresh, to)));
         }
     }
 

@@ -116,6 +116,9 @@ impl Actor {
         self.turn.forget(job);
         self.moved.remove(&job);
         let of_job = (job, FileIndex(0))..=(job, FileIndex(u32::MAX));
+        for file in self.readable.range(of_job.clone()).map(|(file, _)| *file).collect::<Vec<_>>() {
+            self.readable.remove(&file);
+        }
         for file in self.checkpoints.range(of_job.clone()).map(|(file, _)| *file).collect::<Vec<_>>() {
             self.checkpoints.remove(&file);
         }

@@ -157,6 +157,7 @@ impl Actor {
         let (file, run) = (transfer.file, transfer.run);
         let event = Event::File { file, run, event: FileEvent::Done { size: fetched.size, sources } };
         let effects = self.queue.on(self.clock.now(), transfer.job, event);
+        self.readable_whole((transfer.job, file), fetched.size);
         self.tell(transfer.job, |job| {
             let arrived = job.file(file).is_ok_and(|file| file.has_arrived());
             arrived.then(|| Happening::file_transferred(job, file)).flatten()

@@ -171,6 +171,15 @@ impl Job {
         due
     }
 
+    /// Whether the client wants to know which bytes are readable: BG_NOTIFY_FILE_RANGES_TRANSFERRED, of a job that can
+    /// do random access.
+    #[must_use]
+    pub fn wants_ranges(&self) -> bool {
+        let flags = self.properties.notify_flags;
+        let asked = flags.contains(NotifyFlags::FILE_RANGES_TRANSFERRED);
+        asked && !flags.contains(NotifyFlags::DISABLE) && !self.properties.dynamic_content
+    }
+
     /// Whether the notify flags ask for a notice.
     #[must_use]
     pub fn wants(&self, notice: Notice) -> bool {

@@ -311,6 +311,19 @@ fn modifications_come_only_to_those_who_asked_for_them() {
 }
 
 #[test]
+fn readable_bytes_are_told_only_of_jobs_whose_flags_ask_and_that_can_be_read_anywhere() {
+    let mut desk = Desk::new();
+    desk.subscribe(1, &alice());
+    for (number, flags, told) in [(1, 0x23, true), (2, 0x03, false), (3, 0x24, false)] {
+        let id = desk.running(number, &alice(), flags, 1);
+        let to = desk.delivery.told_of_ranges(desk.queue.job(id).unwrap());
+        assert_eq!(to, told.then_some(SubscriberId(1)), "{flags:#x}");
+    }
+    let id = desk.running(4, &bob(), 0x23, 1);
+    assert_eq!(desk.delivery.told_of_ranges(desk.queue.job(id).unwrap()), None, "nobody listens");
+}
+
+#[test]
 fn the_command_runs_when_nobody_listens_and_again_after_the_retry_delay_when_it_fails() {
     let mut desk = Desk::new();
     let id = desk.transferred(1, &alice());

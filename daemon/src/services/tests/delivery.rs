@@ -127,3 +127,32 @@ async fn one_that_never_answers_is_told_four_events_and_holds_nobody_else_up() {
     assert_eq!(answer(&mut other, first, false).await, SuccessCode::SOk, "by another connection");
     asked(&mut silent).await;
 }
+
+#[tokio::test]
+async fn readable_bytes_are_told_once_when_the_flags_ask_for_it() {
+    let served = serve().await;
+    let mut jobs = served.jobs().await;
+    let mut events = attend(&mut jobs).await;
+    let name = "a";
+    served.house.script.act(&url(name), Act::Half { bytes: 10 });
+    served.house.script.act(&url(name), Act::Bring { bytes: 10, after: Duration::ZERO });
+    let job = served.house.job(&[name]).await;
+    let flags = NotifyFlags::from_bits(0x21).unwrap();
+    served.house.call(job, Call::Set(vec![Setting::NotifyFlags(flags)])).await.unwrap();
+    served.house.call(job, Call::Resume).await.unwrap();
+    let mut told = Vec::new();
+    loop {
+        match event(&mut events).await.event {
+            Some(Event::FileRangesTransferred(ranges)) => {
+                told.extend(ranges.ranges.iter().map(|range| (range.offset, range.length)));
+                if told.len() == 1 {
+                    served.house.call(job, Call::Suspend).await.unwrap();
+                    served.house.call(job, Call::Resume).await.unwrap();
+                }
+            }
+            Some(Event::JobTransferred(_)) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(told, [(0, Some(5)), (5, Some(5))]);
+}
