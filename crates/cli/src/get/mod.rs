@@ -25,7 +25,7 @@ pub(crate) struct GetArgs {
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
-    /// Where to put it. Default: the name in the URL, or the one that the server proposes, in this folder.
+    /// Where to put it. Default: the name in the URL, in this folder; without a daemon, the name that the server proposes.
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
 
@@ -61,11 +61,11 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "FILE", env = "DRAY_CA")]
     pub(crate) ca: Vec<PathBuf>,
 
-    /// A header to send with every request, as in `Name: value`. What comes with one that grants access is not cached.
+    /// A header to send with every request, as in `Name: value`. It stays with the host of the URL, and what comes with it is not cached.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
 
-    /// How often to try again when nothing comes.
+    /// How often to try again when nothing comes; a daemon tries for a minute.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) retries: u32,
 }
