@@ -18,7 +18,8 @@ use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof, t
 /// The smallest content that is cached, in bytes. To ask an origin whether a smaller one has changed costs as much as to fetch it.
 const MIN_CACHED_LEN: u64 = 64 << 10;
 
-/// The cache, called from async code: every call runs where blocking is allowed.
+/// The cache, called from async code. What reads or writes contents runs where blocking is allowed; a lookup is a link and at most one
+/// small file, which takes less than the way to another thread.
 #[derive(Clone)]
 pub(crate) struct Cached(pub(crate) Arc<Store>);
 
@@ -33,14 +34,13 @@ pub(crate) struct Proven<'a> {
 
 impl Cached {
     /// A content with that digest.
-    pub(crate) async fn by_digest(&self, digest: Digest) -> Option<Entry> {
-        self.run(move |store| store.find_digest(&digest)).await?.filter(is_public)
+    pub(crate) fn by_digest(&self, digest: Digest) -> Option<Entry> {
+        self.0.find_digest(&digest).filter(is_public)
     }
 
     /// A content that came from that URL, and what the origin said of it then.
-    pub(crate) async fn by_url(&self, url: &Url) -> Option<(Entry, Validators)> {
-        let url = url.clone();
-        let (entry, link) = self.run(move |store| store.find_url(&url)).await??;
+    pub(crate) fn by_url(&self, url: &Url) -> Option<(Entry, Validators)> {
+        let (entry, link) = self.0.find_url(url)?;
         let StoredValidators { etag, last_modified } = link.validators;
         let validators = Validators { size: Some(entry.size()), etag, last_modified };
         let is_recognisable = validators.etag.is_some() || validators.last_modified.is_some();

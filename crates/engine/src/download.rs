@@ -62,10 +62,8 @@ impl<'a> Download<'a> {
     /// Runs to the end. When the future is dropped, [`Self::close`] keeps what was reached.
     pub(crate) async fn run(&mut self, mut resume: Option<Checkpoint>) -> Result<Fetched, FetchError> {
         self.left = resume.as_ref().map(|resume| resume.sink);
-        let mut cached = match self.cache.filter(|_| resume.is_none()) {
-            Some(cache) => cache.by_url(&self.task.url).await,
-            None => None,
-        };
+        let mut cached =
+            self.cache.filter(|_| resume.is_none()).and_then(|cache| cache.by_url(&self.task.url));
         let (mut changes, mut breaks) = (0, 0);
         loop {
             let opened = opening::open(

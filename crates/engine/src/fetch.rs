@@ -78,7 +78,7 @@ impl Engine {
         let Some((cache, digest)) = self.cache.as_ref().filter(|_| task.may_cache()).zip(task.digest) else {
             return Ok(None);
         };
-        match cache.by_digest(digest).await {
+        match cache.by_digest(digest) {
             Some(entry) => {
                 let validators = Validators { size: Some(entry.size()), ..Validators::default() };
                 cache.take(task, entry, validators, watch).await

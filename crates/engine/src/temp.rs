@@ -19,10 +19,6 @@ pub(crate) fn create(temp: &Path, watch: &dyn Watch) -> Result<File, FetchError>
 
 /// Takes away what lies there, and before it the claim on its bytes: a checkpoint must never outlive what it describes.
 pub(crate) fn clear(temp: &Path, watch: &dyn Watch) -> Result<(), FetchError> {
-    match temp.symlink_metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        _ => {}
-    }
     watch.forget().map_err(|error| FetchError::local("forget the progress of", temp, error))?;
     match std::fs::remove_file(temp) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(FetchError::local("replace", temp, error)),

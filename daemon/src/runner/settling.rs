@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dray_engine::FetchError;
 use dray_platform::identity_of::FileStamp;
@@ -21,6 +22,10 @@ use super::proven::Proven;
 const TOGETHER_FROM: usize = 8;
 /// Files that are synced together, and open meanwhile.
 const MOST_TOGETHER: usize = 256;
+/// As long as files keep coming within this time of each other they are waited for, so many times at most: a sync costs about the same
+/// for one small file as for a hundred.
+const GATHER_FOR: Duration = Duration::from_millis(5);
+const GATHER_TIMES: u32 = 8;
 
 /// A file whose bytes have all come and been proven.
 #[derive(Debug, Clone)]
@@ -59,9 +64,31 @@ impl Settler {
             !std::mem::replace(&mut waiting.is_working, true)
         };
         if begins {
-            tokio::task::spawn_blocking(move || while self.settle_next() {});
+            tokio::task::spawn_blocking(move || {
+                self.gather();
+                while self.settle_next() {
+                    self.gather();
+                }
+            });
         }
         outcome.await.unwrap_or(Err(FetchError::Interrupted))
+    }
+
+    /// Waits while more files keep coming.
+    fn gather(&self) {
+        let count = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner).requests.len();
+        let mut seen = count();
+        for _ in 0..GATHER_TIMES {
+            if seen == 0 || seen >= MOST_TOGETHER {
+                return;
+            }
+            std::thread::sleep(GATHER_FOR);
+            let now = count();
+            if now == seen {
+                return;
+            }
+            seen = now;
+        }
     }
 
     /// Settles what waits; false when nothing did.
