@@ -184,3 +184,41 @@ fn a_server_that_goes_by_dates_cannot_make_the_cache_deliver_an_older_file() -> 
     );
     Ok(())
 }
+
+#[test]
+fn bytes_that_the_disk_once_refused_are_not_taken_for_written() -> Result<()> {
+    let one = content(10, "one")?;
+    let server = FaultServer::start()?;
+    let url = server.page("/one", {
+        let one = one.clone();
+        move |ask| one.answer(ask).at_rate(RATE)
+    });
+    let home = Home::new()?;
+    // The first sync of the part, half a second on, fails; the system reports that once.
+    let dray = home.command(["get", "--embedded", "--no-cache", &url, "-o", "x"])?;
+    let mut traced = Command::new("strace");
+    traced.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=1",
+    ]);
+    traced.arg(dray.get_program()).args(dray.get_args());
+    traced.current_dir(dray.get_current_dir().unwrap_or(&home.downloads()));
+    for (name, value) in dray.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    let outcome = home.begin(traced)?.wait(PATIENCE)?;
+    assert!(outcome.expect(1).stderr.contains("cannot sync"), "{outcome}");
+    assert!(!home.downloads().join("x").exists());
+    home.dray(["get", "--embedded", &url, "-o", "x"])?.expect(0);
+    assert!(fs::read(home.downloads().join("x"))? == *one.bytes, "the file is wrong");
+    Ok(())
+}

@@ -5,9 +5,10 @@
 //! synced, then the checkpoint is kept, so it never claims a byte that a power cut could take away.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -87,6 +88,7 @@ impl Sink {
             dirty: (0, 0),
             checkpointed: Instant::now(),
             checkpointing: Arc::default(),
+            lost: Arc::default(),
             runtime: Handle::current(),
         };
         Ok(Self { orders, writer: Some(tokio::task::spawn_blocking(move || writer.run(inbox))), layout })
@@ -150,6 +152,8 @@ struct Writer {
     dirty: (u64, u64),
     checkpointed: Instant,
     checkpointing: Arc<AtomicBool>,
+    /// Why a checkpoint's sync failed. The system tells that once, and takes the lost bytes for written from then on.
+    lost: Arc<OnceLock<io::Error>>,
     runtime: Handle,
 }
 
@@ -197,6 +201,7 @@ impl Writer {
         }
         self.filled.insert(range);
         if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
+            self.check_lost()?;
             self.checkpoint_soon();
         }
         Ok(())
@@ -239,6 +244,8 @@ impl Writer {
             None => Proof::default(),
         };
         self.file.set_len(local_len).map_err(|error| self.failed("truncate", error))?;
+        self.await_checkpoint();
+        self.check_lost()?;
         self.file.sync_data().map_err(|error| self.failed("sync", error))?;
         self.filled = self.target.layout.wanted(size).unwrap_or_default();
         Ok(proof)
@@ -270,9 +277,9 @@ impl Writer {
         }
         let (checkpoint, file, watch) =
             (self.checkpoint(), Arc::clone(&self.file), Arc::clone(&self.target.watch));
-        let busy = Arc::clone(&self.checkpointing);
+        let (busy, lost) = (Arc::clone(&self.checkpointing), Arc::clone(&self.lost));
         self.runtime.spawn_blocking(move || {
-            keep(&checkpoint, &file, &*watch);
+            keep(&checkpoint, &file, &*watch, &lost);
             busy.store(false, Ordering::Release);
         });
     }
@@ -287,18 +294,30 @@ impl Writer {
     /// The last checkpoint of this attempt, in this thread; waits for one that is under way, which holds less.
     fn checkpoint_now(&self) {
         self.await_checkpoint();
-        keep(&self.checkpoint(), &self.file, &*self.target.watch);
+        if self.check_lost().is_ok() {
+            keep(&self.checkpoint(), &self.file, &*self.target.watch, &self.lost);
+        }
     }
 
-    fn failed(&self, act: &'static str, error: std::io::Error) -> FetchError {
+    /// Fails when bytes of this file did not get to the disk.
+    fn check_lost(&self) -> Result<(), FetchError> {
+        match self.lost.get() {
+            Some(error) => Err(self.failed("sync", io::Error::new(error.kind(), error.to_string()))),
+            None => Ok(()),
+        }
+    }
+
+    fn failed(&self, act: &'static str, error: io::Error) -> FetchError {
         FetchError::local(act, &self.target.temp, error)
     }
 }
 
 /// Syncs the data, then keeps the checkpoint that claims it.
-fn keep(checkpoint: &Checkpoint, file: &File, watch: &dyn Watch) {
-    let kept = file.sync_data().and_then(|()| watch.checkpoint(checkpoint));
-    if let Err(error) = kept {
+fn keep(checkpoint: &Checkpoint, file: &File, watch: &dyn Watch, lost: &OnceLock<io::Error>) {
+    if let Err(error) = file.sync_data() {
+        // The first reason is the one that counts.
+        let _ = lost.set(error);
+    } else if let Err(error) = watch.checkpoint(checkpoint) {
         tracing::warn!(%error, "progress could not be recorded; a crash now would cost it");
     }
 }
