@@ -194,7 +194,7 @@ fn bytes_that_the_disk_once_refused_are_not_taken_for_written() -> Result<()> {
         move |ask| one.answer(ask).at_rate(RATE)
     });
     let home = Home::new()?;
-    // The first sync of the part, half a second on, fails; the system reports that once.
+    // The first sync of the part, half a second on, fails; the system reports that once. (strace counts by thread.)
     let dray = home.command(["get", "--embedded", "--no-cache", &url, "-o", "x"])?;
     let mut traced = Command::new("strace");
     traced.args([
@@ -217,6 +217,8 @@ fn bytes_that_the_disk_once_refused_are_not_taken_for_written() -> Result<()> {
     }
     let outcome = home.begin(traced)?.wait(PATIENCE)?;
     assert!(outcome.expect(1).stderr.contains("cannot sync"), "{outcome}");
+    // It ends there, and not at the end, when the next sync would have been believed.
+    assert!(server.body_bytes("/one") < SIZE, "all was fetched");
     assert!(!home.downloads().join("x").exists());
     home.dray(["get", "--embedded", &url, "-o", "x"])?.expect(0);
     assert!(fs::read(home.downloads().join("x"))? == *one.bytes, "the file is wrong");
