@@ -13,6 +13,7 @@ use dray_origin::Validators;
 use dray_platform::open;
 use url::Url;
 
+use crate::blocking::Blocking;
 use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof, temp};
 
 /// The smallest content that is cached, in bytes. To ask an origin whether a smaller one has changed costs as much as to fetch it.
@@ -55,6 +56,7 @@ impl Cached {
         entry: Entry,
         validators: Validators,
         watch: &Arc<dyn Watch>,
+        blocking: &Blocking,
     ) -> Result<Option<Fetched>, FetchError> {
         let size = entry.size();
         watch.event(Event::Known {
@@ -65,7 +67,8 @@ impl Cached {
         });
         let (temp, asked, for_store) = (task.temp.clone(), task.digest, entry.clone());
         let watched = Arc::clone(watch);
-        let delivered = self.run(move |store| deliver(store, &for_store, &temp, asked, &*watched));
+        let store = Arc::clone(&self.0);
+        let delivered = blocking.run(move || deliver(&store, &for_store, &temp, asked, &*watched));
         if !delivered.await.unwrap_or(Err(FetchError::Interrupted))? {
             return Ok(None);
         }
@@ -87,7 +90,7 @@ impl Cached {
     }
 
     /// Gives a proven file to the cache. A cache that cannot take it costs a warning, never the download.
-    pub(crate) async fn adopt(&self, proven: Proven<'_>) -> bool {
+    pub(crate) async fn adopt(&self, proven: Proven<'_>, blocking: &Blocking) -> bool {
         let Proven { table, digests, url, validators, file } = proven;
         if table.size() < MIN_CACHED_LEN {
             return false;
@@ -97,7 +100,8 @@ impl Cached {
             last_modified: validators.last_modified.clone(),
         };
         let (digests, urls, file) = (digests.to_vec(), vec![(url.clone(), stored)], file.to_owned());
-        let adopted = self.run(move |store| {
+        let store = Arc::clone(&self.0);
+        let adopted = blocking.run(move || {
             store.adopt(NewContent { table, digests, urls, audience: Audience::Everyone, file: &file })
         });
         match adopted.await {
@@ -111,11 +115,6 @@ impl Cached {
             }
             None => false,
         }
-    }
-
-    async fn run<T: Send + 'static>(&self, act: impl FnOnce(&Store) -> T + Send + 'static) -> Option<T> {
-        let store = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || act(&store)).await.ok()
     }
 }
 

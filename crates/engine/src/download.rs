@@ -9,6 +9,7 @@ use dray_origin::{Client, Sharing};
 use dray_platform::{open, space, times};
 use dray_ranges::{RangeSet, RangeSpec};
 
+use crate::blocking::Blocking;
 use crate::cached::{Cached, Proven};
 use crate::opening::{self, Head, Opening, Start};
 use crate::patience::Patience;
@@ -32,6 +33,7 @@ pub(crate) struct Download<'a> {
     patience: Patience,
     /// The number of the file that an earlier attempt left bytes in.
     left: Option<u64>,
+    blocking: Blocking,
 }
 
 impl<'a> Download<'a> {
@@ -56,6 +58,7 @@ impl<'a> Download<'a> {
             bytes: BytesBySource::default(),
             patience: Patience::new(task.retries),
             left: None,
+            blocking: Blocking::default(),
         }
     }
 
@@ -77,7 +80,7 @@ impl<'a> Download<'a> {
             let start = match (opened.await?, self.cache) {
                 (Opening::Origin(start), _) => *start,
                 (Opening::Cache(entry, validators), Some(cache)) => {
-                    match cache.take(self.task, entry, validators, &self.watch).await? {
+                    match cache.take(self.task, entry, validators, &self.watch, &self.blocking).await? {
                         Some(fetched) => return Ok(fetched),
                         None => continue,
                     }
@@ -119,6 +122,7 @@ impl<'a> Download<'a> {
 
     /// Lets the sink write what it was given, with a last checkpoint.
     pub(crate) async fn close(self) -> Result<(), FetchError> {
+        self.blocking.settled().await;
         match self.sink {
             Some(sink) => sink.close().await,
             None => Ok(()),
@@ -201,10 +205,10 @@ impl<'a> Download<'a> {
         let (temp, version) = (self.task.temp.clone(), version_of(self.task, &head));
         let must_sync = !self.task.may_leave_unsynced;
         let watch = Arc::clone(&self.watch);
-        let stored = tokio::task::spawn_blocking(move || {
-            small::store(&temp, &*watch, &bytes, &version, head.modified, must_sync)
-        });
-        stored.await.unwrap_or_else(|error| Err(FetchError::broken(&error))).map(Some)
+        let stored = self
+            .blocking
+            .run(move || small::store(&temp, &*watch, &bytes, &version, head.modified, must_sync));
+        stored.await.unwrap_or_else(|| Err(FetchError::broken())).map(Some)
     }
 
     /// Tells what is known, and forgets what came of an earlier version.
@@ -221,8 +225,7 @@ impl<'a> Download<'a> {
 
     /// Hashes what is left, syncs the sink, and gives it the looks of an ordinary file.
     async fn prove(&mut self, size: u64, head: &Head) -> Result<Proof, FetchError> {
-        let sink = self.sink.take().ok_or(FetchError::Interrupted)?;
-        let proof = sink.prove(size).await?;
+        let proof = self.sink.as_mut().ok_or(FetchError::Interrupted)?.prove(size).await?;
         let temp = &self.task.temp;
         dress(temp, head)
             .map_err(|error| FetchError::local("set the rights and the time of", temp, error))?;
@@ -237,7 +240,7 @@ impl<'a> Download<'a> {
         let is_cached = match (self.cache, table) {
             (Some(cache), Some(table)) if head.sharing == Sharing::Public => {
                 let (url, validators, file) = (&self.task.url, &head.validators, self.task.temp.as_path());
-                cache.adopt(Proven { table, digests: &digests, url, validators, file }).await
+                cache.adopt(Proven { table, digests: &digests, url, validators, file }, &self.blocking).await
             }
             _ => false,
         };

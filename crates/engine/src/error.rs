@@ -89,8 +89,12 @@ impl FetchError {
     }
 
     /// A part of the transfer that ended by a fault of ours.
-    pub(crate) fn broken(error: &tokio::task::JoinError) -> Self {
-        Self::local("go on writing", Path::new("the file"), io::Error::other(error.to_string()))
+    pub(crate) fn broken() -> Self {
+        Self::local(
+            "go on writing",
+            Path::new("the file"),
+            io::Error::other("its writer stopped by a fault of its own"),
+        )
     }
 
     /// The documented code of this failure (BITS reference, section 14).

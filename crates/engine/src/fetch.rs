@@ -6,6 +6,7 @@ use dray_cache::Store;
 use dray_origin::{Client, Validators};
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::Blocking;
 use crate::cached::Cached;
 use crate::download::Download;
 use crate::{Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
@@ -81,7 +82,7 @@ impl Engine {
         match cache.by_digest(digest) {
             Some(entry) => {
                 let validators = Validators { size: Some(entry.size()), ..Validators::default() };
-                cache.take(task, entry, validators, watch).await
+                cache.take(task, entry, validators, watch, &Blocking::default()).await
             }
             None => Ok(None),
         }

@@ -9,6 +9,7 @@
 //! files of one piece), `proof.rs` what
 //! must hold before a file counts as whole.
 
+mod blocking;
 mod cached;
 mod checkpoint;
 mod download;

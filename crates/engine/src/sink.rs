@@ -106,11 +106,11 @@ impl Sink {
     }
 
     /// Hashes what is not hashed yet and syncs everything; the remote file has `size` bytes.
-    pub(crate) async fn prove(mut self, size: u64) -> Result<Proof, FetchError> {
+    pub(crate) async fn prove(&mut self, size: u64) -> Result<Proof, FetchError> {
         let (answer, proof) = oneshot::channel();
         self.send(Order::Prove { size, answer }).await?;
         match proof.await {
-            Ok(proof) => self.close().await.map(|()| proof),
+            Ok(proof) => Ok(proof),
             Err(_) => Err(self.failure().await),
         }
     }
@@ -134,7 +134,7 @@ impl Sink {
 /// How a writer ended; nothing new when it has been heard already.
 async fn end_of(writer: Option<JoinHandle<Result<(), FetchError>>>) -> Result<(), FetchError> {
     match writer {
-        Some(writer) => writer.await.unwrap_or_else(|error| Err(FetchError::broken(&error))),
+        Some(writer) => writer.await.unwrap_or_else(|_| Err(FetchError::broken())),
         None => Ok(()),
     }
 }
