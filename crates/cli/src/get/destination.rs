@@ -140,6 +140,7 @@ impl Destination {
         })?;
         // A record that stays behind names a file that is no longer the temporary one, and is not believed.
         let _ = self.forget();
+        let _ = remove(&self.beside("dray-state-new"));
         durable::sync_dir(folder_of(path)).map_err(|error: FileError| error.to_string())
     }
 
