@@ -19,14 +19,15 @@ const ONLY: [(&str, &[&str]); 3] = [
     ("dray-api", &[]), // the wire is a contract with other languages, not a view of our types
 ];
 
-/// Looser than the floor: the engine's errors are the job machine's codes.
-const ALSO: [(&str, &str); 1] = [("dray-engine", "dray-jobs")];
+/// Looser than the floor: the engine's errors are the job machine's codes, and a node's key is a file.
+const ALSO: [(&str, &str); 2] = [("dray-engine", "dray-jobs"), ("dray-identity", "dray-platform")];
 
 /// Crates of others that have one owner here, so that they can be replaced there. `crates` is matched by prefix.
-const OWNED: [(&str, &str, &str); 5] = [
+const OWNED: [(&str, &str, &str); 6] = [
     ("sled", "dray-cache", "the index can be rebuilt; nothing else may live in it"),
     ("redb", "drayd", "job records are the daemon's"),
     ("reqwest", "dray-origin", "the HTTP client is one crate's choice"),
+    ("quinn", "dray-exchange", "bulk transport is one crate's choice"),
     ("rustix", "dray-platform", "the operating system is named in one crate"),
     ("windows-sys", "dray-platform", "the operating system is named in one crate"),
 ];

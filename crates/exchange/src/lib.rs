@@ -1,0 +1,1 @@
+//! Pieces between two machines, over QUIC or TLS.
