@@ -1,7 +1,8 @@
 //! The numbers that the README speaks of, each measured against curl in the same run.
 //!
 //! It starts nginx on loopback, lets `curl` and `dray` fetch the same files in turn, and prints one Markdown table: medians, ratios,
-//! targets, verdicts. It must never link a crate of dray, nor judge by anything but whole processes: what is measured is what a user
+//! targets, verdicts. It must never link a crate of dray (the long queue is made by a client of the local
+//! API, and links that alone), nor judge by anything but whole processes: what is measured is what a user
 //! waits for and pays. Start reading at `rows.rs` (one function for each row), then `measure.rs` (what a run costs).
 
 mod measure;

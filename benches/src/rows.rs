@@ -2,6 +2,7 @@
 
 mod many;
 mod one;
+mod queue;
 
 use std::time::Duration;
 
@@ -23,10 +24,12 @@ pub(crate) enum Row {
     Tiny,
     /// Many small files in one job of the daemon.
     Many,
+    /// A long queue in the daemon: making it, listing it, starting with it.
+    Queue,
 }
 
 impl Row {
-    pub(crate) const ALL: [Row; 4] = [Row::Large, Row::Huge, Row::Tiny, Row::Many];
+    pub(crate) const ALL: [Row; 5] = [Row::Large, Row::Huge, Row::Tiny, Row::Many, Row::Queue];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -34,6 +37,7 @@ impl Row {
             Row::Huge => "huge file",
             Row::Tiny => "tiny file",
             Row::Many => "many files",
+            Row::Queue => "long queue",
         }
     }
 
@@ -43,6 +47,7 @@ impl Row {
             Row::Huge => one::huge(site),
             Row::Tiny => one::tiny(site, runs),
             Row::Many => many::files(site, runs),
+            Row::Queue => queue::queue(site, runs),
         }
     }
 }

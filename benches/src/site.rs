@@ -14,15 +14,28 @@ pub(crate) struct Sizes {
     pub(crate) tiny: u64,
     pub(crate) small: u64,
     pub(crate) small_count: u32,
+    pub(crate) queued_jobs: u32,
 }
 
 impl Sizes {
     /// Those of the table in the README.
-    pub(crate) const FULL: Sizes =
-        Sizes { large: GIB, huge: 10 * GIB, tiny: KIB, small: 16 * KIB, small_count: 1000 };
+    pub(crate) const FULL: Sizes = Sizes {
+        large: GIB,
+        huge: 10 * GIB,
+        tiny: KIB,
+        small: 16 * KIB,
+        small_count: 1000,
+        queued_jobs: 10_000,
+    };
     /// Enough to see that everything runs.
-    pub(crate) const SMOKE: Sizes =
-        Sizes { large: 8 * MIB, huge: 16 * MIB, tiny: KIB, small: 16 * KIB, small_count: 20 };
+    pub(crate) const SMOKE: Sizes = Sizes {
+        large: 8 * MIB,
+        huge: 16 * MIB,
+        tiny: KIB,
+        small: 16 * KIB,
+        small_count: 20,
+        queued_jobs: 100,
+    };
 }
 
 /// nginx with the files.
