@@ -64,7 +64,9 @@ impl Cached {
             resumed: 0,
             file_name: None,
             validators: validators.clone(),
+            has_ranges: None,
         });
+        task.clear_live();
         let (temp, asked, for_store) = (task.temp.clone(), task.digest, entry.clone());
         let watched = Arc::clone(watch);
         let store = Arc::clone(&self.0);

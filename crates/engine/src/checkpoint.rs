@@ -70,17 +70,30 @@ impl Checkpoint {
         self.published.iter().filter_map(|text| text.parse().ok())
     }
 
-    /// Whether a transfer of that task may go on from here: the same remote name and ranges, bytes that are still in the very file
+    /// Whether a transfer of that task may go on from here: the same remote name (unless the task allows another) and ranges, bytes that are still in the very file
     /// that they were written to, and something that will tell if the remote file has changed meanwhile.
     pub(crate) fn is_usable_for(&self, task: &FileTask) -> bool {
         let is_guarded = self.validators().if_range().is_some() || task.digest.is_some();
-        let is_same =
-            self.source == source_of(&task.url) && self.ranges == task.layout.specs().unwrap_or_default();
+        let is_same = (task.resume_elsewhere || self.source == source_of(&task.url))
+            && self.ranges == task.layout.specs().unwrap_or_default();
         let placement = Placement::of(&task.layout, self.size).ok();
         let local_end = placement.and_then(|placement| placement.local_end(&self.filled));
         let in_sink =
             temp::reopen(&task.temp, self.sink).ok().flatten().and_then(|file| file.metadata().ok());
         is_guarded && is_same && local_end.zip(in_sink).is_some_and(|(end, sink)| end <= sink.len())
+    }
+
+    /// Whether it was made at another URL than the task's.
+    pub(crate) fn is_elsewhere(&self, task: &FileTask) -> bool {
+        self.source != source_of(&task.url)
+    }
+
+    /// Whether an origin under another name has the same file: the same size, and the same time stamp or strong entity tag.
+    pub(crate) fn is_of(&self, found: &Validators) -> bool {
+        let known = self.validators();
+        let same_date = known.last_modified.is_some() && known.last_modified == found.last_modified;
+        let same_tag = known.strong_etag().is_some() && known.strong_etag() == found.strong_etag();
+        known.size.is_some() && known.size == found.size && (same_date || same_tag)
     }
 
     /// Text: a magic line with the CRC-32 of the rest, then JSON.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use dray_content::{Algorithm, PieceTable};
 use dray_origin::{Client, Sharing};
+use dray_planner::Ranges;
 use dray_platform::{open, space, times};
-use dray_ranges::{RangeSet, RangeSpec};
+use dray_ranges::{ByteRange, RangeSet, RangeSpec};
 
 use crate::blocking::Blocking;
 use crate::cached::{Cached, Proven};
@@ -65,6 +66,9 @@ impl<'a> Download<'a> {
     /// Runs to the end. When the future is dropped, [`Self::close`] keeps what was reached.
     pub(crate) async fn run(&mut self, mut resume: Option<Checkpoint>) -> Result<Fetched, FetchError> {
         self.left = resume.as_ref().map(|resume| resume.sink);
+        if resume.as_ref().is_some_and(|resume| self.is_enough(resume)) {
+            return Err(FetchError::OnlyPart);
+        }
         let mut cached =
             self.cache.filter(|_| resume.is_none()).and_then(|cache| cache.by_url(&self.task.url));
         let (mut changes, mut breaks) = (0, 0);
@@ -99,6 +103,7 @@ impl<'a> Download<'a> {
                     let proof = self.prove(size, &head).await?;
                     return self.accept(proof, head, true).await;
                 }
+                Outcome::OnlyPart => return Err(FetchError::OnlyPart),
                 Outcome::Changed => {
                     changes += 1;
                     if changes > MAX_CHANGES {
@@ -129,10 +134,22 @@ impl<'a> Download<'a> {
         }
     }
 
+    /// Whether an earlier attempt left all that is wished for, and not the whole file.
+    fn is_enough(&self, resume: &Checkpoint) -> bool {
+        let whole = resume.size.and_then(|size| ByteRange::new(0, size));
+        match (self.task.wishes().only, whole) {
+            (Some(only), Some(whole)) => {
+                let wanted = only.intersection(&whole.into());
+                resume.filled.covers(&wanted) && !resume.filled.contains_range(&whole)
+            }
+            _ => false,
+        }
+    }
+
     /// Moves the bytes of one version into the sink.
     async fn transfer(&mut self, start: Start) -> Result<Outcome, FetchError> {
         let Start { response, have, ranges, head } = start;
-        self.begin(&head, have.len_bytes());
+        self.begin(&head, have.len_bytes(), ranges);
         let is_open = |spec: &RangeSpec| spec.length.is_none();
         if head.validators.size.is_none()
             && self.task.layout.specs().is_some_and(|specs| specs.iter().any(is_open))
@@ -151,6 +168,7 @@ impl<'a> Download<'a> {
             layout: &self.task.layout,
             retries: self.task.retries,
             watch: &*self.watch,
+            live: self.task.live.as_ref().filter(|_| self.task.layout.specs().is_none()),
             known: head.validators,
             ranges,
             bytes: &mut self.bytes,
@@ -165,6 +183,7 @@ impl<'a> Download<'a> {
         if let (Some(size), Ok(space)) =
             (self.task.layout.local_len(version.validators.size), space::space(folder))
         {
+            let size = self.task.wishes().only.map_or(size, |only| only.len_bytes().min(size));
             let needed = size.saturating_sub(have.len_bytes());
             if needed > space.free {
                 let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -175,13 +194,17 @@ impl<'a> Download<'a> {
             Some(number) if !have.is_empty() => temp::reopen(path, *number)
                 .map_err(|error| FetchError::local("open", path, error))?
                 .ok_or(FetchError::Interrupted)?,
-            _ => temp::create(path, &*self.watch)?,
+            _ => {
+                self.task.clear_live();
+                temp::create(path, &*self.watch)?
+            }
         };
         let target = Target {
             source: source_of(&self.task.url),
             temp: path.clone(),
             layout: self.task.layout.clone(),
             watch: Arc::clone(&self.watch),
+            live: self.task.live.clone(),
         };
         Sink::start(target, file, version, have.clone())
     }
@@ -189,7 +212,7 @@ impl<'a> Download<'a> {
     /// Brings a small file into its sink; `None` when the answer broke off and the origin is to be asked again.
     async fn fetch_small(&mut self, start: Start) -> Result<Option<Proof>, FetchError> {
         let Start { response, head, .. } = start;
-        self.begin(&head, 0);
+        self.begin(&head, 0, Ranges::Unknown);
         let Some(response) = response else { return Ok(None) };
         let bytes = match small::read(response, &*self.watch).await {
             Ok(bytes) => bytes,
@@ -201,6 +224,7 @@ impl<'a> Download<'a> {
                 return Ok(None);
             }
         };
+        self.task.clear_live();
         self.bytes.origin = bytes.len() as u64;
         let (temp, version) = (self.task.temp.clone(), version_of(self.task, &head));
         let must_sync = !self.task.may_leave_unsynced;
@@ -212,12 +236,17 @@ impl<'a> Download<'a> {
     }
 
     /// Tells what is known, and forgets what came of an earlier version.
-    fn begin(&mut self, head: &Head, resumed: u64) {
+    fn begin(&mut self, head: &Head, resumed: u64, ranges: Ranges) {
         self.watch.event(Event::Known {
             local_size: self.task.layout.local_len(head.validators.size),
             resumed,
             file_name: head.file_name.clone(),
             validators: head.validators.clone(),
+            has_ranges: match ranges {
+                Ranges::Yes => Some(true),
+                Ranges::No => Some(false),
+                Ranges::Unknown => None,
+            },
         });
         self.bytes.wasted += std::mem::take(&mut self.bytes.origin);
         self.bytes.resumed = resumed;

@@ -50,6 +50,12 @@ pub enum FetchError {
         /// The origin.
         host: String,
     },
+    /// Only a part was wished for, and the origin cannot give a part of this file, or nothing would show that parts belong together.
+    #[error("{host} does not serve parts of this file by which it could be fetched on demand")]
+    NoRandomAccess {
+        /// The origin.
+        host: String,
+    },
     /// The file at the origin kept changing while it was fetched.
     #[error("the file at {host} changed {times} times while it was being fetched; try again when it rests")]
     Unstable {
@@ -78,6 +84,9 @@ pub enum FetchError {
         /// Bytes that are still to come.
         needed: u64,
     },
+    /// No failure: what was wished for is there, and the rest was not (see [`crate::Wishes::only`]).
+    #[error("the bytes that were asked for are there; the rest of the file was not asked for")]
+    OnlyPart,
     /// Stopped by the caller; what is there stays for the next attempt.
     #[error("interrupted; the same request goes on from here")]
     Interrupted,
@@ -106,9 +115,11 @@ impl FetchError {
             Self::Local { error, .. } => local_code(error),
             Self::Range(_) => Code::BG_E_INVALID_RANGE,
             Self::NoRanges { .. } => Code::BG_E_INSUFFICIENT_RANGE_SUPPORT,
+            Self::NoRandomAccess { .. } => Code::BG_E_RANDOM_ACCESS_NOT_SUPPORTED,
             Self::Unstable { .. } => Code::BG_E_REMOTE_FILE_CHANGED,
             Self::NoSpace { .. } => Code::ERROR_DISK_FULL,
             Self::Unresumable { .. } => Code::BG_E_CONNECTION_CLOSED,
+            Self::OnlyPart => Code::S_FALSE,
             Self::Interrupted => Code::ERROR_CANCELLED,
         }
     }
@@ -118,12 +129,14 @@ impl FetchError {
     pub fn context(&self) -> Context {
         match self {
             Self::Origin(error) => origin_context(error),
-            Self::Integrity(_) | Self::Range(_) | Self::NoRanges { .. } | Self::Unstable { .. } => {
-                Context::RemoteFile
-            }
+            Self::Integrity(_)
+            | Self::Range(_)
+            | Self::NoRanges { .. }
+            | Self::NoRandomAccess { .. }
+            | Self::Unstable { .. } => Context::RemoteFile,
             Self::Local { .. } | Self::NoSpace { .. } => Context::LocalFile,
             Self::Unresumable { .. } => Context::GeneralTransport,
-            Self::Interrupted => Context::GeneralQueueManager,
+            Self::OnlyPart | Self::Interrupted => Context::GeneralQueueManager,
         }
     }
 

@@ -67,7 +67,13 @@ impl Engine {
             () = stop.cancelled() => Err(FetchError::Interrupted),
         };
         let closed = download.close().await;
-        result.and_then(|fetched| closed.map(|()| fetched))
+        if matches!(result, Err(FetchError::Integrity(_))) {
+            task.clear_live();
+        }
+        match result {
+            Err(FetchError::OnlyPart) => closed.and(Err(FetchError::OnlyPart)),
+            result => result.and_then(|fetched| closed.map(|()| fetched)),
+        }
     }
 
     /// A file whose digest the caller knows needs no origin when the cache holds it.

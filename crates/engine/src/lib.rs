@@ -7,7 +7,7 @@
 //!
 //! Start at [`Engine::fetch`] in `fetch.rs`; `download.rs` is one download, `transfer.rs` is the loop that moves bytes, `sink.rs` where they land (`small.rs` for
 //! files of one piece), `proof.rs` what
-//! must hold before a file counts as whole.
+//! must hold before a file counts as whole, `live.rs` how a file is steered and read while it is fetched.
 
 mod blocking;
 mod cached;
@@ -15,6 +15,7 @@ mod checkpoint;
 mod download;
 mod error;
 mod fetch;
+mod live;
 mod opening;
 mod patience;
 mod placement;
@@ -29,4 +30,5 @@ mod transfer;
 pub use checkpoint::{Checkpoint, CheckpointError, MAX_CHECKPOINT_LEN, source_of};
 pub use error::{FetchError, Mismatch};
 pub use fetch::Engine;
+pub use live::{Live, ReadError, Standing, Wishes};
 pub use task::{BytesBySource, Event, Fetched, FileTask, Retries, Watch};

@@ -10,7 +10,7 @@ use dray_ranges::{ByteRange, RangeSet};
 
 use crate::patience::Patience;
 use crate::source::Origin;
-use crate::{Checkpoint, Event, FetchError, FileTask, Watch};
+use crate::{Checkpoint, Event, FetchError, FileTask, Watch, Wishes};
 
 /// How a download begins.
 pub(crate) enum Opening {
@@ -50,15 +50,20 @@ pub(crate) async fn open(
     patience: &mut Patience,
     watch: &dyn Watch,
 ) -> Result<Opening, FetchError> {
+    let mut wishes = task.wishes();
     loop {
         watch.event(Event::Connecting);
-        let (wish, is_complete) = wish(task, resume.as_ref())?;
-        let known = resume.as_ref().map(Checkpoint::validators);
+        let (wish, is_complete) = wish(task, resume.as_ref(), &wishes)?;
+        // Another server's tags are its own: its answer is looked at instead.
+        let known = resume.as_ref().filter(|resume| !resume.is_elsewhere(task)).map(Checkpoint::validators);
+        let is_steered = resume.is_none() && wishes.opening().is_some();
         let (if_range, unless) = match (&known, &cached) {
             (Some(known), _) if is_complete => (None, Some(known)),
             (Some(known), _) => (Some(known), None),
             // Only a strong tag makes "not modified" a proof: by dates, a server may mean "not newer".
-            (None, Some((_, stored))) if stored.strong_etag().is_some() => (None, Some(stored)),
+            (None, Some((_, stored))) if resume.is_none() && stored.strong_etag().is_some() => {
+                (None, Some(stored))
+            }
             (None, _) => (None, None),
         };
         match origin.open(wish, if_range, unless).await {
@@ -66,7 +71,24 @@ pub(crate) async fn open(
                 let Some((entry, validators)) = cached else { continue };
                 return Ok(Opening::Cache(entry, validators));
             }
-            Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response)? {
+            // Bytes from the middle that nothing would tie to the rest.
+            Ok(Answer::Body(response))
+                if is_steered && response.start > 0 && !origin.can_recognise(&response.validators) =>
+            {
+                if wishes.only.is_some() {
+                    return Err(FetchError::NoRandomAccess { host: origin.host() });
+                }
+                wishes = Wishes::default();
+            }
+            Ok(Answer::Body(response))
+                if is_steered
+                    && wishes.only.is_some()
+                    && response.range.is_none()
+                    && response.size != Some(0) =>
+            {
+                return Err(FetchError::NoRandomAccess { host: origin.host() });
+            }
+            Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response, watch)? {
                 Some(start) => return Ok(Opening::Origin(Box::new(start))),
                 None => watch
                     .event(Event::Restarted { why: format!("the file at {} has changed", origin.host()) }),
@@ -76,6 +98,16 @@ pub(crate) async fn open(
                 (None, Some((entry, validators))) => return Ok(Opening::Cache(entry, validators)),
                 (None, None) => return Err(origin.unasked_304().into()),
             },
+            // It may be shorter than was hoped.
+            Err(error) if is_steered && is_about_the_rest(&error) => {
+                if wishes.only.is_some() && matches!(error, OriginError::RangeNotSatisfiable { .. }) {
+                    return Err(error.into());
+                }
+                wishes.first = RangeSet::new();
+                if wishes.only.is_some() {
+                    return Err(FetchError::NoRandomAccess { host: origin.host() });
+                }
+            }
             // The file may have shrunk below what is there.
             Err(error) if resume.is_some() && is_about_the_rest(&error) => resume = None,
             Err(error) => {
@@ -103,25 +135,34 @@ fn is_about_the_rest(error: &OriginError) -> bool {
 }
 
 /// What to ask for first, and whether nothing is missing.
-fn wish(task: &FileTask, resume: Option<&Checkpoint>) -> Result<(Wish, bool), FetchError> {
+fn wish(task: &FileTask, resume: Option<&Checkpoint>, wishes: &Wishes) -> Result<(Wish, bool), FetchError> {
+    if task.without_ranges {
+        return Ok((Wish::Whole, false));
+    }
     let missing = match resume.and_then(|checkpoint| Some((checkpoint, checkpoint.size?))) {
         None => None,
         Some((checkpoint, size)) => {
-            let wanted = task.layout.wanted(size)?;
-            match wanted.difference(&checkpoint.filled).iter().next() {
-                None => return Ok((Wish::Whole, true)),
-                Some(gap) => Some(gap),
+            let mut missing = task.layout.wanted(size)?.difference(&checkpoint.filled);
+            if missing.is_empty() {
+                return Ok((Wish::Whole, true));
             }
+            for wished in wishes.only.iter().chain([&wishes.first]) {
+                let of_it = missing.intersection(wished);
+                missing = if of_it.is_empty() { missing } else { of_it };
+            }
+            missing.iter().next()
         }
     };
     let first_spec = || task.layout.specs()?.iter().min_by_key(|spec| spec.offset);
     Ok(match (missing, first_spec()) {
-        (Some(gap), _) if gap.start() == 0 && task.layout.specs().is_none() => (Wish::Whole, false),
+        (Some(gap), _) if gap.start() == 0 && task.layout.specs().is_none() && wishes.only.is_none() => {
+            (Wish::Whole, false)
+        }
         (Some(gap), None) if resume.and_then(|checkpoint| checkpoint.size) == Some(gap.end()) => {
             (Wish::From(gap.start()), false)
         }
         (Some(gap), _) => (Wish::Range(gap), false),
-        (None, None) => (Wish::Whole, false),
+        (None, None) => (wishes.opening().unwrap_or(Wish::Whole), false),
         (None, Some(spec)) => {
             let range = spec.length.and_then(|length| ByteRange::with_len(spec.offset, length));
             (range.map_or(Wish::From(spec.offset), Wish::Range), false)
@@ -135,14 +176,30 @@ fn begin(
     origin: &Origin,
     resume: Option<Checkpoint>,
     response: Response,
+    watch: &dyn Watch,
 ) -> Result<Option<Start>, FetchError> {
     let is_packed = task.layout.specs().is_some();
-    if is_packed && response.range.is_none() {
+    if is_packed && response.range.is_none() && !task.without_ranges {
         // Nothing was missing, and the file was asked for whole to see if it is still the same: it is not.
-        let was_complete = resume.is_some_and(|resume| matches!(wish(task, Some(&resume)), Ok((_, true))));
-        return if was_complete { Ok(None) } else { Err(FetchError::NoRanges { host: origin.host() }) };
+        let was_complete = resume
+            .is_some_and(|resume| matches!(wish(task, Some(&resume), &Wishes::default()), Ok((_, true))));
+        if was_complete {
+            return Ok(None);
+        }
+        // The caller may try it another way, for which it needs the size.
+        watch.event(Event::Known {
+            local_size: task.layout.local_len(response.size),
+            resumed: 0,
+            file_name: response.file_name,
+            validators: response.validators,
+            has_ranges: Some(false),
+        });
+        return Err(FetchError::NoRanges { host: origin.host() });
     }
-    let is_same = resume.as_ref().is_some_and(|known| origin.is_same(&known.validators(), &response));
+    let is_same = resume.as_ref().is_some_and(|known| match known.is_elsewhere(task) {
+        true => known.is_of(&response.validators),
+        false => origin.is_same(&known.validators(), &response),
+    });
     let mut head = Head {
         validators: response.validators.clone(),
         modified: response.last_modified,
@@ -153,13 +210,14 @@ fn begin(
     let mut have = RangeSet::new();
     if let Some(checkpoint) = resume {
         if is_same {
-            head.take_from(&checkpoint);
+            head.take_from(&checkpoint, checkpoint.is_elsewhere(task));
             have = checkpoint.filled;
         } else if response.start > 0 || is_packed {
             return Ok(None);
         }
     }
     let ranges = match (response.range, have.is_empty()) {
+        _ if task.without_ranges => Ranges::No,
         (Some(_), _) => Ranges::Yes,
         // Asked for a part, the origin sends the whole.
         (None, false) => Ranges::No,
@@ -177,18 +235,21 @@ fn all_there(checkpoint: &Checkpoint) -> Start {
         file_name: None,
         sharing: Sharing::Public,
     };
-    head.take_from(checkpoint);
+    head.take_from(checkpoint, false);
     Start { response: None, have: checkpoint.filled.clone(), ranges: Ranges::Yes, head }
 }
 
 impl Head {
     /// Adds what the earlier attempt was told about the same version.
-    fn take_from(&mut self, checkpoint: &Checkpoint) {
+    fn take_from(&mut self, checkpoint: &Checkpoint, is_elsewhere: bool) {
         let earlier = checkpoint.validators();
         let validators = &mut self.validators;
         validators.size = validators.size.or(earlier.size);
-        validators.etag = validators.etag.take().or(earlier.etag);
-        validators.last_modified = validators.last_modified.take().or(earlier.last_modified);
+        // What another server says means nothing to this one.
+        if !is_elsewhere {
+            validators.etag = validators.etag.take().or(earlier.etag);
+            validators.last_modified = validators.last_modified.take().or(earlier.last_modified);
+        }
         for digest in checkpoint.published() {
             if !self.published.digests.contains(&digest) {
                 self.published.digests.push(digest);

@@ -36,6 +36,21 @@ impl Placement {
         Some(end)
     }
 
+    /// Where the bytes of a set land; those without a place are left out.
+    pub(crate) fn local(&self, set: &RangeSet) -> RangeSet {
+        let mut local = RangeSet::new();
+        for range in set.iter() {
+            let mut rest = Some(range);
+            while let Some((placed, start)) = rest.and_then(|part| self.place(part)) {
+                if let Some(range) = ByteRange::with_len(start, placed.len()) {
+                    local.insert(range);
+                }
+                rest = ByteRange::new(placed.end(), range.end());
+            }
+        }
+        local
+    }
+
     /// The part of `range` that goes to one place first, and the local offset of that place.
     pub(crate) fn place(&self, range: ByteRange) -> Option<(ByteRange, u64)> {
         match self {
@@ -63,6 +78,11 @@ mod tests {
         assert_eq!(placement.place(range(55, 60)), Some((range(55, 60), 5)));
         assert_eq!(placement.place(range(60, 70)), None);
         assert_eq!(placement.local_end(&[range(5, 12)].into_iter().collect()), Some(22));
+        let local = |ranges: &[ByteRange]| placement.local(&ranges.iter().copied().collect());
+        assert_eq!(
+            local(&[range(5, 12), range(50, 60), range(70, 80)]).as_slice(),
+            [range(0, 10), range(15, 22)]
+        );
         assert_eq!(placement.local_end(&[range(5, 16)].into_iter().collect()), None);
     }
 }

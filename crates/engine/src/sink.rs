@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::placement::Placement;
 use crate::proof::{Hashes, Proof};
-use crate::{Checkpoint, Event, FetchError, Watch};
+use crate::{Checkpoint, Event, FetchError, Live, Watch};
 
 /// Half of the second of progress that a crash may cost: the rest is for the sync itself.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
@@ -61,6 +61,7 @@ pub(crate) struct Target {
     pub(crate) temp: PathBuf,
     pub(crate) layout: Layout,
     pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) live: Option<Live>,
 }
 
 impl Sink {
@@ -91,6 +92,7 @@ impl Sink {
             lost: Arc::default(),
             runtime: Handle::current(),
         };
+        writer.show();
         Ok(Self { orders, writer: Some(tokio::task::spawn_blocking(move || writer.run(inbox))), layout })
     }
 
@@ -196,6 +198,11 @@ impl Writer {
             let to = usize::try_from(placed.end() - offset).unwrap_or(usize::MAX);
             positioned::write_all_at(&self.file, &bytes[from..to], local)
                 .map_err(|error| self.failed("write", error))?;
+            if let Some(written) = ByteRange::with_len(local, placed.len())
+                && let Some(live) = &self.target.live
+            {
+                live.wrote(written);
+            }
             self.writeback(local, placed.len());
             rest = ByteRange::new(placed.end(), part.end());
         }
@@ -221,14 +228,26 @@ impl Writer {
 
     fn restart(&mut self, version: Version, placement: Placement) -> Result<(), FetchError> {
         self.await_checkpoint();
+        if let Some(live) = &self.target.live {
+            live.clear();
+        }
         self.target.watch.forget().map_err(|error| self.failed("forget the progress of", error))?;
         self.file.set_len(0).map_err(|error| self.failed("truncate", error))?;
         self.filled = RangeSet::new();
         self.hashes = hashes(&placement, &version);
         self.placement = placement;
         self.version = version;
+        self.show();
         self.checkpoint_soon();
         Ok(())
+    }
+
+    /// Shows readers what is there.
+    fn show(&self) {
+        if let Some(live) = &self.target.live {
+            let size = self.target.layout.local_len(self.version.validators.size);
+            live.stand(self.number, size, self.placement.local(&self.filled), false);
+        }
     }
 
     fn prove(&mut self, size: u64) -> Result<Proof, FetchError> {
@@ -248,6 +267,8 @@ impl Writer {
         self.check_lost()?;
         self.file.sync_data().map_err(|error| self.failed("sync", error))?;
         self.filled = self.target.layout.wanted(size).unwrap_or_default();
+        self.version.validators.size = Some(size);
+        self.show();
         Ok(proof)
     }
 

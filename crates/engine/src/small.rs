@@ -16,7 +16,13 @@ use crate::{Event, FetchError, FileTask, Watch, temp};
 /// Whether a download that begins like this is done here: whole, from its first byte, and known to be small.
 pub(crate) fn is_small(task: &FileTask, start: &Start) -> bool {
     let is_short = start.head.validators.size.is_some_and(|size| size <= MIN_PIECE_LEN);
-    is_short && task.layout.specs().is_none() && start.have.is_empty() && start.response.is_some()
+    let is_all = |response: &Response| {
+        response.start == 0 && response.range.is_none_or(|range| Some(range.end()) == response.size)
+    };
+    is_short
+        && task.layout.specs().is_none()
+        && start.have.is_empty()
+        && start.response.as_ref().is_some_and(is_all)
 }
 
 /// Reads an answer that is known to be small.

@@ -74,6 +74,11 @@ impl Origin {
         OriginError::Truncated { url: ShownUrl::from(&self.url), got, want }
     }
 
+    /// Whether bytes of two answers can be told to be of one version.
+    pub(crate) fn can_recognise(&self, known: &Validators) -> bool {
+        self.has_digest || known.if_range().is_some()
+    }
+
     /// Whether an answer is of the version that `known` describes.
     ///
     /// A partial answer to a request with `If-Range` needs no further proof than that no validator speaks against it. Any other answer
@@ -124,7 +129,7 @@ impl Pump {
             (start, None) => Wish::From(start),
             (start, Some(end)) => ByteRange::new(start, end).map_or(Wish::From(start), Wish::Range),
         };
-        if range.0 > 0 && !origin.has_digest && known.if_range().is_none() {
+        if range.0 > 0 && !origin.can_recognise(&known) {
             let result = Err(Trouble::Unresumable);
             let _ = self.out.send(Message::Ended { request: self.request, result }).await;
             return;

@@ -8,7 +8,7 @@ use dray_origin::{SafeName, Validators};
 use dray_ranges::Layout;
 use url::Url;
 
-use crate::{Checkpoint, FetchError};
+use crate::{Checkpoint, FetchError, Live, Wishes};
 
 /// One file to fetch.
 #[derive(Clone, Debug)]
@@ -24,6 +24,13 @@ pub struct FileTask {
     /// Where an earlier attempt stopped; it counts only for the same request, and while the sink is the
     /// very file that it was made of.
     pub resume: Option<Checkpoint>,
+    /// The checkpoint may be of another URL of the same file: its bytes count when the origin shows the same size and the same
+    /// `Last-Modified` or strong entity tag (BITS reference, 8.6).
+    pub resume_elsewhere: bool,
+    /// Where others say which bytes they need first, and learn which are there.
+    pub live: Option<Live>,
+    /// Asks for the file whole and takes packed ranges out of that, for an origin that serves no ranges.
+    pub without_ranges: bool,
     /// Request headers that go to the origin with every request.
     pub headers: Vec<(String, String)>,
     /// How often to try again within this call.
@@ -38,6 +45,19 @@ impl FileTask {
     /// Whether the content may come from the cache and go to it: whole files only, a packed file is no content of its own.
     pub(crate) fn may_cache(&self) -> bool {
         self.use_cache && self.layout.specs().is_none()
+    }
+
+    /// Tells readers that bytes that were there no longer count. Comes before those bytes are touched.
+    pub(crate) fn clear_live(&self) {
+        if let Some(live) = &self.live {
+            live.clear();
+        }
+    }
+
+    /// What is asked of the transfer now. Packed ranges come as they come.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let live = self.live.as_ref().filter(|_| self.layout.specs().is_none());
+        live.map(|live| live.wishes().borrow().clone()).unwrap_or_default()
     }
 }
 
@@ -108,7 +128,11 @@ pub enum Event {
         file_name: Option<SafeName>,
         /// What the origin said to recognise this version.
         validators: Validators,
+        /// Whether the origin serves ranges, when it has shown either.
+        has_ranges: Option<bool>,
     },
+    /// The origin turned out not to serve ranges.
+    NoRanges,
     /// Bytes arrived and were given to the sink.
     Received {
         /// How many.

@@ -9,17 +9,18 @@ use bytes::Bytes;
 use dray_content::{MIN_PIECE_LEN, piece_len};
 use dray_origin::{Response, Validators};
 use dray_planner::{
-    Command, Failure, Has, Planner, Ranges, RequestId, Settings, Source, SourceKind, Wanted, WantedRanges,
+    Command, Failure, Has, OPEN_END, Planner, Ranges, RequestId, Settings, Source, SourceId, SourceKind,
+    Wanted, WantedRanges,
 };
 use dray_ranges::{ByteRange, Layout, RangeSet};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::patience::Patience;
 use crate::sink::Sink;
 use crate::source::{End, Message, OPEN, Origin, Pump, Trouble};
-use crate::{BytesBySource, Event, FetchError, Retries, Watch};
+use crate::{BytesBySource, Event, FetchError, Live, Retries, Watch, Wishes};
 
 /// Chunks that wait for the loop: small, because the sink has a queue of its own.
 const MAX_WAITING_CHUNKS: usize = 8;
@@ -31,6 +32,8 @@ const LAST_RESORT_STALL: Duration = Duration::from_secs(120);
 pub(crate) enum Outcome {
     /// All wanted bytes were given to the sink; the remote file has that size.
     Complete { size: u64 },
+    /// All that is wished for is there, and not the whole file.
+    OnlyPart,
     /// The file at the origin is another one now.
     Changed,
     /// The connection broke, and nothing would tell whether the rest is of the same file.
@@ -43,6 +46,8 @@ pub(crate) struct Transfer<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) retries: Retries,
     pub(crate) watch: &'a dyn Watch,
+    /// Who needs which bytes first.
+    pub(crate) live: Option<&'a Live>,
     pub(crate) known: Validators,
     pub(crate) ranges: Ranges,
     pub(crate) bytes: &'a mut BytesBySource,
@@ -59,7 +64,8 @@ struct Moving {
     running: BTreeMap<RequestId, Running>,
     tasks: JoinSet<()>,
     out: mpsc::Sender<Message>,
-    /// The answer that is already open; it serves the first request that starts where it does.
+    origin: SourceId,
+    /// The answer that is already open; it serves the first request to the origin if that is what it was opened for.
     first: Option<Response>,
     patience: Patience,
 }
@@ -82,7 +88,7 @@ impl Transfer<'_> {
         planner.set_alignment(self.known.size.map_or(MIN_PIECE_LEN, piece_len));
         let origin =
             Source { kind: SourceKind::Origin, ranges: self.ranges, has: Has::Everything, max_requests: 1 };
-        planner.add_source(Duration::ZERO, origin);
+        let origin = planner.add_source(Duration::ZERO, origin);
         let (out, mut inbox) = mpsc::channel(MAX_WAITING_CHUNKS);
         let mut moving = Moving {
             planner,
@@ -90,9 +96,12 @@ impl Transfer<'_> {
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
             out,
+            origin,
             first,
             patience: Patience::new(self.retries),
         };
+        let mut wishes = self.live.map(Live::wishes);
+        let mut is_part = self.steer(&mut moving, wishes.as_mut())?;
         while !moving.planner.done() {
             self.obey(&mut moving);
             if moving.planner.stuck() {
@@ -101,6 +110,10 @@ impl Transfer<'_> {
             let timeout = moving.planner.timeout().map(|at| moving.began + at);
             let message = tokio::select! {
                 Some(message) = inbox.recv() => Some(message),
+                () = changed(wishes.as_mut()) => {
+                    is_part = self.steer(&mut moving, wishes.as_mut())?;
+                    continue;
+                }
                 () = sleep_until(timeout) => None,
             };
             let Some(message) = message else {
@@ -113,16 +126,48 @@ impl Transfer<'_> {
                 }
                 Message::Ended { request, result } => {
                     moving.running.remove(&request);
-                    if let Some(outcome) = self.ended(&mut moving, request, result)? {
+                    let size_was_known = self.known.size.is_some();
+                    if let Some(outcome) = self.ended(&mut moving, request, result, is_part)? {
                         return Ok(outcome);
+                    }
+                    if is_part && !size_was_known {
+                        is_part = self.steer(&mut moving, wishes.as_mut())?;
                     }
                 }
             }
+        }
+        let whole = ByteRange::new(0, self.known.size.unwrap_or(OPEN_END));
+        if is_part && whole.is_some_and(|whole| !moving.planner.have().contains_range(&whole)) {
+            return Ok(Outcome::OnlyPart);
         }
         // Of packed ranges all is there even if the origin never says how long the file is.
         let end_of_wanted = || moving.planner.have().iter().next_back().map_or(0, |last| last.end());
         let size = self.known.size.unwrap_or_else(end_of_wanted);
         Ok(Outcome::Complete { size })
+    }
+
+    /// Tells the planner what is wished for now; whether that is only a part.
+    fn steer(
+        &self,
+        moving: &mut Moving,
+        wishes: Option<&mut watch::Receiver<Wishes>>,
+    ) -> Result<bool, FetchError> {
+        let Some(wishes) = wishes else { return Ok(false) };
+        let mut wishes = wishes.borrow_and_update().clone();
+        let now = moving.began.elapsed();
+        let is_part = wishes.only.is_some();
+        if let Some((only, beyond)) =
+            wishes.only.as_mut().zip(self.known.size.and_then(|size| ByteRange::new(size, OPEN_END)))
+        {
+            only.remove(beyond);
+        }
+        if self.origin.can_recognise(&self.known) {
+            moving.planner.want(now, wishes.only.map_or(WantedRanges::All, WantedRanges::Only));
+            moving.planner.prefer(now, wishes.first);
+        } else if is_part {
+            return Err(FetchError::NoRandomAccess { host: self.origin.host() });
+        }
+        Ok(is_part)
     }
 
     /// Gives the sink what is wanted of a chunk.
@@ -154,10 +199,12 @@ impl Transfer<'_> {
     fn obey(&self, moving: &mut Moving) {
         while let Some(command) = moving.planner.poll(moving.began.elapsed()) {
             match command {
-                Command::Fetch { request, range, .. } => {
+                Command::Fetch { request, source, range } => {
                     let end = Arc::new(AtomicU64::new(range.end.unwrap_or(OPEN)));
                     let pump = Pump { request, end: Arc::clone(&end), out: moving.out.clone() };
-                    let task = match moving.first.take_if(|first| first.start == range.start) {
+                    let first = moving.first.take_if(|_| source == moving.origin);
+                    let fits = |first: &Response| first.start == range.start && reaches(first, range.end);
+                    let task = match first.filter(fits) {
                         Some(response) => moving.tasks.spawn(pump.run(response)),
                         None => {
                             self.watch.event(Event::Connecting);
@@ -193,6 +240,7 @@ impl Transfer<'_> {
         moving: &mut Moving,
         request: RequestId,
         result: Result<End, Trouble>,
+        is_part: bool,
     ) -> Result<Option<Outcome>, FetchError> {
         let now = moving.began.elapsed();
         let is_cut = |end: &End| end.is_end_of_file && self.known.size.is_some_and(|size| end.at < size);
@@ -211,7 +259,12 @@ impl Transfer<'_> {
             }
             Err(Trouble::Changed) => return Ok(Some(Outcome::Changed)),
             Err(Trouble::Unresumable) => return Ok(Some(Outcome::Unresumable)),
+            Err(Trouble::NoRanges(_)) if is_part => {
+                self.watch.event(Event::NoRanges);
+                return Err(FetchError::NoRandomAccess { host: self.origin.host() });
+            }
             Err(Trouble::NoRanges(error)) => {
+                self.watch.event(Event::NoRanges);
                 if self.layout.specs().is_some() {
                     return Err(error.map_or_else(
                         || FetchError::NoRanges { host: self.origin.host() },
@@ -241,6 +294,21 @@ fn settings() -> Settings {
         retry_floor: shortest,
         retry_ceiling: shortest,
         ..Settings::default()
+    }
+}
+
+/// Whether an open answer goes as far as it is wanted.
+fn reaches(answer: &Response, end: Option<u64>) -> bool {
+    answer.range.zip(end).is_none_or(|(range, end)| end <= range.end())
+}
+
+async fn changed(wishes: Option<&mut watch::Receiver<Wishes>>) {
+    let heard = match wishes {
+        Some(wishes) => wishes.changed().await.is_ok(),
+        None => false,
+    };
+    if !heard {
+        std::future::pending().await
     }
 }
 

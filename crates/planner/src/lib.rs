@@ -36,6 +36,7 @@ mod request;
 mod settings;
 mod source;
 mod split;
+mod steer;
 mod wanted;
 
 /// Time since any epoch the caller likes. It never goes back.

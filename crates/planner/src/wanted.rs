@@ -80,6 +80,10 @@ impl Target {
         &self.bytes
     }
 
+    pub(crate) fn set_bytes(&mut self, bytes: RangeSet) {
+        self.bytes = bytes;
+    }
+
     /// Takes the size of the file to be `size`, unless that contradicts what is known.
     pub(crate) fn learn(&mut self, size: u64, have: &RangeSet) -> Result<(), SizeError> {
         if let Some(known) = self.size {

@@ -152,7 +152,7 @@ pub(crate) fn of_first(sources: BySource, bytes: u64) -> BySource {
 impl Watch for Meter {
     fn event(&self, event: Event) {
         match event {
-            Event::Connecting | Event::Verifying => {}
+            Event::Connecting | Event::Verifying | Event::NoRanges => {}
             Event::Known { resumed, validators, .. } => self.note(true, |noted| {
                 noted.connected = true;
                 noted.moved = true;

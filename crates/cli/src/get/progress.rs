@@ -68,7 +68,7 @@ impl Watch for Progress {
                 self.note(&format!("{error}; trying again in {:.1} s", pause.as_secs_f64()));
             }
             Event::Verifying => self.bar.set_message(format!("{} (verifying)", name(&self.destination))),
-            Event::Connecting => {}
+            Event::Connecting | Event::NoRanges => {}
         }
     }
 
