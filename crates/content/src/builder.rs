@@ -118,6 +118,13 @@ impl TableBuilder {
         }
     }
 
+    /// The value of the piece that starts at `start`, once all of it was hashed. Only with a size that was known from the beginning are
+    /// the pieces hashed those of the table.
+    #[must_use]
+    pub fn value(&self, start: u64) -> Option<[u8; 32]> {
+        self.size.and_then(|_| self.done.get(&start).copied())
+    }
+
     /// The bytes of a file of `size` bytes whose pieces have no value yet; to be read back and fed, each from its start.
     #[must_use]
     pub fn unhashed(&self, size: u64) -> RangeSet {

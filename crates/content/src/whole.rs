@@ -26,6 +26,14 @@ impl WholeHasher {
         }
     }
 
+    /// Begins anew with the first byte: some of those taken are not the file's any more.
+    pub fn restart(&mut self) {
+        self.next = 0;
+        self.sha256 = self.sha256.take().map(|_| Sha256::new());
+        self.sha512 = self.sha512.take().map(|_| Sha512::new());
+        self.crc32c = self.crc32c.map(|_| 0);
+    }
+
     /// Whether there is nothing to compute.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -68,6 +76,20 @@ impl WholeHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn after_a_restart_nothing_is_left_of_what_was_taken_before() {
+        let mut hasher = WholeHasher::new(&[Algorithm::Sha256, Algorithm::Sha512], true);
+        let digests = |mut hasher: WholeHasher| {
+            hasher.feed(0, b"abc");
+            hasher.finish()
+        };
+        let expected = digests(WholeHasher::new(&[Algorithm::Sha256, Algorithm::Sha512], true));
+        hasher.feed(0, b"abd");
+        hasher.restart();
+        assert_eq!(hasher.position(), 0);
+        assert_eq!(digests(hasher), expected);
+    }
 
     #[test]
     fn bytes_out_of_order_wait_until_they_are_fed_in_order() {
