@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::lab::Usage;
 use crate::process::{self, Group, Signal};
 
 /// Numbers the output files of one test's commands.
@@ -80,6 +81,16 @@ impl Running {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.group.ended()?.is_none())
+    }
+
+    /// Whether it has ended. Unlike [`Running::is_running`] this leaves its cost where [`Running::usage`] finds it.
+    pub fn has_ended(&self) -> bool {
+        Usage::is_final(self.group.id())
+    }
+
+    /// What it has cost, with all that it started: until now, or until its end.
+    pub fn usage(&self) -> Result<Usage> {
+        Usage::of_group(self.group.id())
     }
 
     /// What it has written to stdout by now.

@@ -11,6 +11,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 
 use crate::dray::{Outcome, Running};
+use crate::lab::Host;
 use crate::process;
 use crate::programs::program;
 
@@ -25,12 +26,23 @@ const NOBODY: &str = "65534";
 pub struct Home {
     folder: TempDir,
     as_nobody: bool,
+    /// Where its programs are plugged in, unless it is this machine's own network.
+    host: Option<Host>,
 }
 
 impl Home {
     /// An empty home.
     pub fn new() -> Result<Home> {
-        let home = Home { folder: shared_folder("dray-home-")?, as_nobody: false };
+        Home::furnished(Home { folder: shared_folder("dray-home-")?, as_nobody: false, host: None })
+    }
+
+    /// An empty home on a host of a lab.
+    pub fn on(host: &Host) -> Result<Home> {
+        let folder = tempfile::Builder::new().prefix("home-").tempdir_in(host.lab().folder())?;
+        Home::furnished(Home { folder, as_nobody: false, host: Some(host.clone()) })
+    }
+
+    fn furnished(home: Home) -> Result<Home> {
         for name in ["home", "cache", "config", "data", "state", "run", "downloads"] {
             fs::create_dir(home.path().join(name))?;
         }
@@ -104,6 +116,9 @@ impl Home {
             process::command(&program("dray")?)?
         };
         command.args(arguments);
+        if let Some(host) = &self.host {
+            command = host.adopt(&command)?;
+        }
         self.furnish(&mut command);
         Ok(command)
     }

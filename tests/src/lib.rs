@@ -3,7 +3,8 @@
 //! It starts `dray` and `drayd` as a user would, in homes of their own, against web servers from Debian's packages and against one
 //! misbehaving server of ours, and tells what each of them did. It must never link a crate of dray: what is seen here is what a
 //! stranger sees, through arguments, exit codes, files and wires. (One test, the conformance table, is a client of the local API and
-//! links that alone.) Start reading at [`Home`] (one user's machine), [`Origin`] (a real server) and [`FaultServer`]; the tests
+//! links that alone; the lab's hostile peer speaks the exchange protocol, and links that.) Start reading at [`Home`] (one user's
+//! machine), [`Origin`] (a real server), [`FaultServer`] and [`Lab`] (several machines and the network between them); the tests
 //! themselves are in `tests/tests`, one theme a file.
 
 mod daemon;
@@ -12,6 +13,7 @@ mod fault;
 mod files;
 mod home;
 mod job;
+mod lab;
 mod ports;
 mod process;
 mod programs;
@@ -26,6 +28,7 @@ pub use fault::{Ask, Content, FaultServer, Reply};
 pub use files::{TestFile, blake3_of, random_bytes, random_file, sha256_of, sparse_file, toolchain_library};
 pub use home::Home;
 pub use job::Job;
+pub use lab::{Host, Lab, LabOrigin, Link, Machine, Mbit, Usage};
 pub use process::Signal;
 pub use programs::{example, program, system_program};
 pub use server::{Hit, Kind, Origin};

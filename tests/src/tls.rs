@@ -7,20 +7,26 @@ use anyhow::{Result, bail};
 
 use crate::programs::system_program;
 
-const EXTENSIONS: &str =
-    "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n";
+const LOOPBACK: &str = "IP:127.0.0.1,DNS:localhost";
 
-/// A root, and a server certificate for 127.0.0.1 and localhost that it signed.
+/// A root, and a server certificate that it signed.
 #[derive(Debug)]
 pub struct Authority {
     folder: PathBuf,
 }
 
 impl Authority {
-    /// Makes both in `folder`.
+    /// Makes both in `folder`, the server's for 127.0.0.1 and localhost.
     pub fn create(folder: &Path) -> Result<Authority> {
+        Authority::create_for(folder, LOOPBACK)
+    }
+
+    /// The same for a server that has these names, such as `IP:10.0.0.1,DNS:host`.
+    pub(crate) fn create_for(folder: &Path, names: &str) -> Result<Authority> {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("extensions"), EXTENSIONS)?;
+        let extensions =
+            format!("subjectAltName={names}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n");
+        std::fs::write(folder.join("extensions"), extensions)?;
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
         let root = "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign";
         openssl(

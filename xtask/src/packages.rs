@@ -56,6 +56,9 @@ pub(crate) const NEEDED: &[Package] = &[
     tool("strace", "strace", "faults and order of system calls in the tests"),
     tool("time", "time", "CPU seconds and peak memory in the benches"),
     tool("python3-venv", "python3", "the examples in Python, run by the tests"),
+    tool("iproute2", "ip", "the lab's network namespaces, bridges and rates"),
+    tool("nftables", "nft", "lost packets and partitions in the lab"),
+    tool("procps", "sysctl", "the lab's router"),
     tool("util-linux", "setpriv", "tests as another user, and on a full disk"),
 ];
 
