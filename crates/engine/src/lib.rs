@@ -26,6 +26,7 @@ mod source;
 mod task;
 mod temp;
 mod transfer;
+mod writer;
 
 pub use checkpoint::{Checkpoint, CheckpointError, MAX_CHECKPOINT_LEN, source_of};
 pub use error::{FetchError, Mismatch};

@@ -1,36 +1,28 @@
 //! Where the bytes of one file land: a temporary file, written, hashed and checkpointed by one blocking thread.
 //!
 //! The transfer's task sends chunks through a bounded channel, so a slow disk holds the network back instead of filling memory. A
-//! checkpoint is made at most every [`CHECKPOINT_EVERY`], beside the writing: the filled set is taken first, then the data is
+//! checkpoint is made twice a second, beside the writing: the filled set is taken first, then the data is
 //! synced, then the checkpoint is kept, so it never claims a byte that a power cut could take away.
 
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use dray_content::{Algorithm, Digest, Published, TableBuilder, WholeHasher};
+use dray_content::{Algorithm, Published};
 use dray_origin::Validators;
 use dray_platform::identity_of::FileStamp;
-use dray_platform::{durable, positioned};
-use dray_ranges::{ByteRange, Layout, RangeSet};
-use tokio::runtime::Handle;
+use dray_ranges::{Layout, RangeSet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::placement::Placement;
-use crate::proof::{Hashes, Proof};
-use crate::{Checkpoint, Event, FetchError, Live, Watch};
+use crate::proof::Proof;
+use crate::writer::Writer;
+use crate::{FetchError, Live, Watch};
 
-/// Half of the second of progress that a crash may cost: the rest is for the sync itself.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// Chunks on their way from the network to the disk. They are 16 to 512 KiB each.
 const MAX_QUEUED_CHUNKS: usize = 24;
-/// Dirty bytes after which the kernel is asked to begin writing, so that the sync at the end finds little left.
-const WRITEBACK_EVERY: u64 = 16 << 20;
 
 /// What is known of the remote file before its bytes come; fixed until [`Sink::restart`].
 #[derive(Clone, Debug)]
@@ -41,7 +33,8 @@ pub(crate) struct Version {
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
-enum Order {
+/// What the writer is told to do.
+pub(crate) enum Order {
     Write { offset: u64, bytes: Bytes },
     Restart { version: Version, placement: Placement },
     Prove { size: u64, answer: oneshot::Sender<Proof> },
@@ -77,22 +70,7 @@ impl Sink {
         let placement = Placement::of(&layout, version.validators.size)?;
         let stamp =
             FileStamp::of(&file).map_err(|error| FetchError::local("look at", &target.temp, error))?;
-        let number = stamp.file;
-        let writer = Writer {
-            hashes: hashes(&placement, &version),
-            target,
-            number,
-            file: Arc::new(file),
-            version,
-            placement,
-            filled,
-            dirty: (0, 0),
-            checkpointed: Instant::now(),
-            checkpointing: Arc::default(),
-            lost: Arc::default(),
-            runtime: Handle::current(),
-        };
-        writer.show();
+        let writer = Writer::new(target, (file, stamp.file), version, placement, filled);
         Ok(Self { orders, writer: Some(tokio::task::spawn_blocking(move || writer.run(inbox))), layout })
     }
 
@@ -139,214 +117,4 @@ async fn end_of(writer: Option<JoinHandle<Result<(), FetchError>>>) -> Result<()
         Some(writer) => writer.await.unwrap_or_else(|_| Err(FetchError::broken())),
         None => Ok(()),
     }
-}
-
-struct Writer {
-    target: Target,
-    file: Arc<File>,
-    /// Its number on its volume, for the checkpoints.
-    number: u64,
-    version: Version,
-    placement: Placement,
-    filled: RangeSet,
-    hashes: Option<Hashes>,
-    /// Written since the kernel was last asked to begin writing: the local stretch, and how much of it.
-    dirty: (u64, u64),
-    checkpointed: Instant,
-    checkpointing: Arc<AtomicBool>,
-    /// Why a checkpoint's sync failed. The system tells that once, and takes the lost bytes for written from then on.
-    lost: Arc<OnceLock<io::Error>>,
-    runtime: Handle,
-}
-
-impl Writer {
-    fn run(mut self, inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
-        let result = self.obey(inbox);
-        match result {
-            Ok(()) => self.checkpoint_now(),
-            // Whoever hears of the failure may remove the checkpoint: none must come after that.
-            Err(_) => self.await_checkpoint(),
-        }
-        result
-    }
-
-    fn obey(&mut self, mut inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
-        while let Some(order) = inbox.blocking_recv() {
-            match order {
-                Order::Write { offset, bytes } => self.write(offset, &bytes)?,
-                Order::Restart { version, placement } => self.restart(version, placement)?,
-                Order::Prove { size, answer } => {
-                    let proof = self.prove(size)?;
-                    // The transfer may have been cancelled meanwhile; the bytes stay for the next attempt.
-                    let _ = answer.send(proof);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FetchError> {
-        let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { return Ok(()) };
-        if let Some(hashes) = &mut self.hashes {
-            hashes.feed(offset, bytes);
-        }
-        let mut rest = Some(range);
-        while let Some(part) = rest {
-            // The planner asks for wanted bytes only; anything else has no place in the local file.
-            let Some((placed, local)) = self.placement.place(part) else { break };
-            let from = usize::try_from(placed.start() - offset).unwrap_or(usize::MAX);
-            let to = usize::try_from(placed.end() - offset).unwrap_or(usize::MAX);
-            positioned::write_all_at(&self.file, &bytes[from..to], local)
-                .map_err(|error| self.failed("write", error))?;
-            if let Some(written) = ByteRange::with_len(local, placed.len())
-                && let Some(live) = &self.target.live
-            {
-                live.wrote(written);
-            }
-            self.writeback(local, placed.len());
-            rest = ByteRange::new(placed.end(), part.end());
-        }
-        self.filled.insert(range);
-        if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
-            self.check_lost()?;
-            self.checkpoint_soon();
-        }
-        Ok(())
-    }
-
-    fn writeback(&mut self, local: u64, len: u64) {
-        if self.dirty.1 == 0 {
-            self.dirty.0 = local;
-        }
-        self.dirty.1 += len;
-        if self.dirty.1 >= WRITEBACK_EVERY {
-            // Only a hint: a system that cannot take it writes later.
-            let _ = durable::start_writeback(&self.file, self.dirty.0, self.dirty.1);
-            self.dirty = (0, 0);
-        }
-    }
-
-    fn restart(&mut self, version: Version, placement: Placement) -> Result<(), FetchError> {
-        self.await_checkpoint();
-        if let Some(live) = &self.target.live {
-            live.clear();
-        }
-        self.target.watch.forget().map_err(|error| self.failed("forget the progress of", error))?;
-        self.file.set_len(0).map_err(|error| self.failed("truncate", error))?;
-        self.filled = RangeSet::new();
-        self.hashes = hashes(&placement, &version);
-        self.placement = placement;
-        self.version = version;
-        self.show();
-        self.checkpoint_soon();
-        Ok(())
-    }
-
-    /// Shows readers what is there.
-    fn show(&self) {
-        if let Some(live) = &self.target.live {
-            let size = self.target.layout.local_len(self.version.validators.size);
-            live.stand(self.number, size, self.placement.local(&self.filled), false);
-        }
-    }
-
-    fn prove(&mut self, size: u64) -> Result<Proof, FetchError> {
-        let local_len = self.target.layout.local_len(Some(size)).unwrap_or(size);
-        let _ = durable::start_writeback(&self.file, 0, local_len);
-        let proof = match self.hashes.take() {
-            Some(hashes) => {
-                if hashes.must_read(size) {
-                    self.target.watch.event(Event::Verifying);
-                }
-                hashes.prove(&self.file, size).map_err(|error| self.failed("read", error))?
-            }
-            None => Proof::default(),
-        };
-        self.file.set_len(local_len).map_err(|error| self.failed("truncate", error))?;
-        self.await_checkpoint();
-        self.check_lost()?;
-        self.file.sync_data().map_err(|error| self.failed("sync", error))?;
-        self.filled = self.target.layout.wanted(size).unwrap_or_default();
-        self.version.validators.size = Some(size);
-        self.show();
-        Ok(proof)
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        let Validators { size, etag, last_modified } = self.version.validators.clone();
-        let published = self.version.published.digests.iter().map(Digest::to_string).collect();
-        let ranges = self.target.layout.specs().unwrap_or_default().to_vec();
-        let (source, crc32c) = (self.target.source.clone(), self.version.published.crc32c);
-        Checkpoint {
-            source,
-            ranges,
-            sink: self.number,
-            size,
-            etag,
-            last_modified,
-            published,
-            crc32c,
-            filled: self.filled.clone(),
-        }
-    }
-
-    /// Makes a checkpoint beside the writing, unless the last one is still under way.
-    fn checkpoint_soon(&mut self) {
-        self.checkpointed = Instant::now();
-        if self.checkpointing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (checkpoint, file, watch) =
-            (self.checkpoint(), Arc::clone(&self.file), Arc::clone(&self.target.watch));
-        let (busy, lost) = (Arc::clone(&self.checkpointing), Arc::clone(&self.lost));
-        self.runtime.spawn_blocking(move || {
-            keep(&checkpoint, &file, &*watch, &lost);
-            busy.store(false, Ordering::Release);
-        });
-    }
-
-    /// Waits until no checkpoint is under way.
-    fn await_checkpoint(&self) {
-        while self.checkpointing.load(Ordering::Acquire) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// The last checkpoint of this attempt, in this thread; waits for one that is under way, which holds less.
-    fn checkpoint_now(&self) {
-        self.await_checkpoint();
-        if self.check_lost().is_ok() {
-            keep(&self.checkpoint(), &self.file, &*self.target.watch, &self.lost);
-        }
-    }
-
-    /// Fails when bytes of this file did not get to the disk.
-    fn check_lost(&self) -> Result<(), FetchError> {
-        match self.lost.get() {
-            Some(error) => Err(self.failed("sync", io::Error::new(error.kind(), error.to_string()))),
-            None => Ok(()),
-        }
-    }
-
-    fn failed(&self, act: &'static str, error: io::Error) -> FetchError {
-        FetchError::local(act, &self.target.temp, error)
-    }
-}
-
-/// Syncs the data, then keeps the checkpoint that claims it.
-fn keep(checkpoint: &Checkpoint, file: &File, watch: &dyn Watch, lost: &OnceLock<io::Error>) {
-    if let Err(error) = file.sync_data() {
-        // The first reason is the one that counts.
-        let _ = lost.set(error);
-    } else if let Err(error) = watch.checkpoint(checkpoint) {
-        tracing::warn!(%error, "progress could not be recorded; a crash now would cost it");
-    }
-}
-
-/// The hashes of a whole file; a packed local file is no content of its own.
-fn hashes(placement: &Placement, version: &Version) -> Option<Hashes> {
-    matches!(placement, Placement::Whole).then(|| Hashes {
-        table: TableBuilder::new(version.validators.size),
-        whole: WholeHasher::new(&version.algorithms, version.published.crc32c.is_some()),
-    })
 }
