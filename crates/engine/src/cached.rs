@@ -6,11 +6,13 @@
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use dray_cache::{Audience, Entry, NewContent, Store, StoredValidators};
 use dray_content::{Digest, PieceTable};
 use dray_origin::Validators;
-use dray_platform::open;
+use dray_platform::clone::Placed;
+use dray_platform::{open, times};
 use url::Url;
 
 use crate::blocking::Blocking;
@@ -68,9 +70,10 @@ impl Cached {
         });
         task.clear_live();
         let (temp, asked, for_store) = (task.temp.clone(), task.digest, entry.clone());
+        let modified = validators.modified();
         let watched = Arc::clone(watch);
         let store = Arc::clone(&self.0);
-        let delivered = blocking.run(move || deliver(&store, &for_store, &temp, asked, &*watched));
+        let delivered = blocking.run(move || deliver(&store, &for_store, &temp, asked, modified, &*watched));
         if !delivered.await.unwrap_or(Err(FetchError::Interrupted))? {
             return Ok(None);
         }
@@ -131,6 +134,7 @@ fn deliver(
     entry: &Entry,
     path: &Path,
     asked: Option<Digest>,
+    modified: Option<SystemTime>,
     watch: &dyn Watch,
 ) -> Result<bool, FetchError> {
     temp::clear(path, watch)?;
@@ -138,17 +142,20 @@ fn deliver(
     let progress = |so_far: u64| {
         watch.event(Event::Received { bytes: so_far.saturating_sub(proven.replace(so_far)) });
     };
-    match store.deliver(entry, path, &progress) {
-        Ok(placed) => tracing::debug!(?placed, "delivered from the cache"),
+    let placed = match store.deliver(entry, path, &progress) {
+        Ok(placed) => placed,
         Err(error) => {
             tracing::warn!(%error, "going to the origin");
             return Ok(false);
         }
-    }
+    };
+    tracing::debug!(?placed, "delivered from the cache");
+    // Other names of the same file have their time stamp from their own server.
+    let modified = modified.filter(|_| placed != Placed::HardLink);
     let known = entry.digests().iter().copied().chain([entry.id().digest()]);
     let unproven = asked.filter(|asked| !known.clone().any(|digest| digest == *asked));
-    let is_right =
-        finish(path, unproven, entry.size()).map_err(|error| FetchError::local("read", path, error))?;
+    let is_right = finish(path, unproven, entry.size(), modified)
+        .map_err(|error| FetchError::local("read", path, error))?;
     if !is_right {
         // The cache's copy of this URL is another file than the one that was asked for.
         std::fs::remove_file(path).map_err(|error| FetchError::local("remove", path, error))?;
@@ -156,11 +163,19 @@ fn deliver(
     Ok(is_right)
 }
 
-/// Gives a delivered file the rights of an ordinary new one and its bytes the certainty of being on disk; tells whether they have
+/// Gives a delivered file the rights and the time stamp of an ordinary new one and its bytes the certainty of being on disk; tells whether they have
 /// the digest.
-fn finish(path: &Path, digest: Option<Digest>, size: u64) -> std::io::Result<bool> {
+fn finish(
+    path: &Path,
+    digest: Option<Digest>,
+    size: u64,
+    modified: Option<SystemTime>,
+) -> std::io::Result<bool> {
     let file = open::open_nofollow_writable(path)?;
     open::share_as_usual(&file)?;
+    if let Some(modified) = modified {
+        times::set_modified(&file, modified)?;
+    }
     file.sync_data()?;
     digest.map_or(Ok(true), |digest| proof::has_digest(&file, &digest, size))
 }

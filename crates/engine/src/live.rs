@@ -19,8 +19,8 @@ use tokio::sync::watch;
 /// What readers ask of a transfer, as offsets in the remote file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// These bytes before all others.
-    pub first: RangeSet,
+    /// These bytes before all others: of several sets, those of the first that lacks any.
+    pub first: Vec<RangeSet>,
     /// These bytes and no others; the transfer ends with [`FetchError::OnlyPart`](crate::FetchError::OnlyPart) once they are there
     /// and the file is not whole. `None`: all of it.
     pub only: Option<RangeSet>,
@@ -30,13 +30,12 @@ impl Wishes {
     /// Whether there are any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.only.is_none()
+        self.first.iter().all(RangeSet::is_empty) && self.only.is_none()
     }
 
     /// What to ask for first, where nothing is there.
     pub(crate) fn opening(&self) -> Option<Wish> {
-        let only = || self.only.as_ref().and_then(|only| only.iter().next());
-        let range = self.first.iter().next().or_else(only)?;
+        let range = self.first.iter().chain(&self.only).find_map(|set| set.iter().next())?;
         Some(if range.end() == OPEN_END { Wish::From(range.start()) } else { Wish::Range(range) })
     }
 }

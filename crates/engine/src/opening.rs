@@ -103,7 +103,7 @@ pub(crate) async fn open(
                 if wishes.only.is_some() && matches!(error, OriginError::RangeNotSatisfiable { .. }) {
                     return Err(error.into());
                 }
-                wishes.first = RangeSet::new();
+                wishes.first.clear();
                 if wishes.only.is_some() {
                     return Err(FetchError::NoRandomAccess { host: origin.host() });
                 }
@@ -146,9 +146,10 @@ fn wish(task: &FileTask, resume: Option<&Checkpoint>, wishes: &Wishes) -> Result
             if missing.is_empty() {
                 return Ok((Wish::Whole, true));
             }
-            for wished in wishes.only.iter().chain([&wishes.first]) {
-                let of_it = missing.intersection(wished);
-                missing = if of_it.is_empty() { missing } else { of_it };
+            let urgent = wishes.first.iter().map(|first| missing.intersection(first));
+            let only = wishes.only.iter().map(|only| missing.intersection(only));
+            if let Some(wished) = urgent.chain(only).find(|wished| !wished.is_empty()) {
+                missing = wished;
             }
             missing.iter().next()
         }

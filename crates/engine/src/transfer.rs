@@ -68,6 +68,17 @@ struct Moving {
     /// The answer that is already open; it serves the first request to the origin if that is what it was opened for.
     first: Option<Response>,
     patience: Patience,
+    /// What others need first, the most urgent at the front.
+    first_wanted: Vec<RangeSet>,
+}
+
+impl Moving {
+    /// Tells the planner what is most urgent of what is missing.
+    fn prefer(&mut self) {
+        self.first_wanted.retain(|wanted| wanted.iter().any(|range| self.planner.missing().overlaps(&range)));
+        let urgent = self.first_wanted.first().cloned().unwrap_or_default();
+        self.planner.prefer(self.began.elapsed(), urgent);
+    }
 }
 
 impl Transfer<'_> {
@@ -99,6 +110,7 @@ impl Transfer<'_> {
             origin,
             first,
             patience: Patience::new(self.retries),
+            first_wanted: Vec::new(),
         };
         let mut wishes = self.live.map(Live::wishes);
         let mut is_part = self.steer(&mut moving, wishes.as_mut())?;
@@ -129,6 +141,9 @@ impl Transfer<'_> {
                     let size_was_known = self.known.size.is_some();
                     if let Some(outcome) = self.ended(&mut moving, request, result, is_part)? {
                         return Ok(outcome);
+                    }
+                    if !moving.first_wanted.is_empty() {
+                        moving.prefer();
                     }
                     if is_part && !size_was_known {
                         is_part = self.steer(&mut moving, wishes.as_mut())?;
@@ -163,7 +178,8 @@ impl Transfer<'_> {
         }
         if self.origin.can_recognise(&self.known) {
             moving.planner.want(now, wishes.only.map_or(WantedRanges::All, WantedRanges::Only));
-            moving.planner.prefer(now, wishes.first);
+            moving.first_wanted = wishes.first;
+            moving.prefer();
         } else if is_part {
             return Err(FetchError::NoRandomAccess { host: self.origin.host() });
         }

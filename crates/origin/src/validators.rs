@@ -66,6 +66,12 @@ impl Validators {
         self.etag.as_deref().filter(|etag| !etag.starts_with("W/") && is_quoted(etag))
     }
 
+    /// The date as a time, for a time stamp.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.last_modified.as_deref().and_then(|date| httpdate::parse_http_date(date).ok())
+    }
+
     /// Whether `other` is about the same version.
     ///
     /// Another size is another version. Two strong entity tags decide. A weak one cannot prove sameness, but a differing one proves a

@@ -1,6 +1,5 @@
 //! Files that are steered, and read, while they are fetched; and those that go on under another name.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dray_engine::{Event, FetchError, Live, ReadError, Wishes};
@@ -22,11 +21,11 @@ fn set(ranges: &[(u64, u64)]) -> RangeSet {
 }
 
 fn only(ranges: &[(u64, u64)]) -> Wishes {
-    Wishes { first: RangeSet::new(), only: Some(set(ranges)) }
+    Wishes { first: Vec::new(), only: Some(set(ranges)) }
 }
 
 fn first(ranges: &[(u64, u64)]) -> Wishes {
-    Wishes { first: set(ranges), only: None }
+    Wishes { first: vec![set(ranges)], only: None }
 }
 
 fn file(len: u64) -> Content {
@@ -63,6 +62,25 @@ async fn what_is_wished_for_while_a_slow_origin_sends_comes_before_the_rest_and_
     assert_eq!(fetched.unwrap().id.unwrap().to_string(), blake3::hash(&file.bytes).to_string());
     assert_eq!(world.sink(), file.bytes[..]);
     assert!(live.standing().borrow().written.contains_range(&range(0, 16 * MIB)));
+}
+
+#[tokio::test]
+async fn of_several_wishes_the_first_comes_first() {
+    let world = World::new();
+    let file = file(8 * MIB);
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| file.answer(ask)
+    });
+    let live = Live::default();
+    live.steer(Wishes { first: vec![set(&[(5 * MIB, 6 * MIB)]), set(&[(4 * MIB, 8 * MIB)])], only: None });
+    let mut task = world.task(&url);
+    task.live = Some(live);
+    world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), file.bytes[..]);
+    let starts: Vec<_> =
+        world.server.asks("/f").iter().map(|ask| ask.range().map_or(0, |range| range.0 / MIB)).collect();
+    assert_eq!(starts, [5, 4, 6, 0]);
 }
 
 #[tokio::test]
