@@ -21,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Administrators, CacheLimit, Config, Count, Flags, MetricsAt, Places, Proxy, Seconds};
 use crate::events::Hub;
+use crate::history::History;
 use crate::logging::{self, LogLevel};
 use crate::metrics::{self, Metrics};
 use crate::notify::Commands;
+use crate::peering::Peering;
 use crate::records::{self, InstanceLock};
 use crate::runner::{Actor, Clock, Parts, restore, wall};
 use crate::services::{About, Access, Daemon, Jobs};
@@ -108,6 +110,7 @@ async fn serve(
     let client = Client::new(client_config(config)).context("cannot set up the HTTP client")?;
     let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new)));
     let hub = Hub::new(metrics.clone());
+    let history = History::open(state_dir, started.unix_ms());
     let arrivals = Arc::new(Notify::new());
     let this_user = peer::this_process().context("cannot find out who runs the daemon")?.user;
     let parts = Parts {
@@ -119,13 +122,22 @@ async fn serve(
         transfers_at_once: count(config.transfers_at_once.value),
         arrivals: arrivals.clone(),
         commands: Commands::of_user(&this_user),
+        history: history.clone(),
     };
     let (runner, actor) = Actor::new(parts, restored);
     let access = Access::new(this_user).with_administrators(administrators);
-    let about = Arc::new(About { started, state_dir: state_dir.clone(), warnings });
+    let about = Arc::new(About { started, state_dir: state_dir.clone(), warnings, settings: config.list() });
     let jobs =
         Jobs { runner: runner.clone(), hub: hub.clone(), access: access.clone(), metrics: metrics.clone() };
-    let daemon = Daemon { about, runner, cache: cache.clone(), access, metrics: metrics.clone() };
+    let daemon = Daemon {
+        about,
+        runner,
+        cache: cache.clone(),
+        peering: Arc::new(Peering::off(&config.peers.mode, &config.peers.group.value.0)),
+        history: history.clone(),
+        access,
+        metrics: metrics.clone(),
+    };
 
     if let Some(store) = cache {
         tokio::spawn(keeper::keep(store, arrivals, metrics.clone()));
@@ -133,6 +145,7 @@ async fn serve(
     serve_metrics(config.metrics.value, metrics).await;
     let stop = CancellationToken::new();
     let working = tokio::spawn(actor.run(stop.clone()));
+    let remembering = tokio::spawn(history.keep(stop.clone(), || wall().unix_ms()));
     let serving = tokio::spawn(server::serve(listener, jobs, daemon, stop.clone().cancelled_owned()));
     tracing::info!(socket = %config.socket.value.display(), state = %state_dir.display(), "serving");
     service_manager::ready();
@@ -141,6 +154,8 @@ async fn serve(
     if working.await.is_err() {
         tracing::error!("the runner ended by a mistake of the daemon; please report it");
     }
+    // Whatever became of it, nothing depends on it.
+    let _ = remembering.await;
     writer.close();
     tracing::info!("stopped");
     outcome

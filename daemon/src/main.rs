@@ -6,15 +6,17 @@
 //! more than a second of progress.
 //!
 //! Start at [`daemon::run`]; then `runner/`, the task that owns the queue; `records/`, what is on disk; `services/`
-//! and `wire/`, the API; `events/`, who is told what; `config/`, the one way in for configuration.
+//! and `wire/`, the API; `events/`, who is told what; `peering/`, the other machines; `history/`, where files came from and why; `config/`, the one way in for configuration.
 
 mod config;
 mod daemon;
 mod events;
+mod history;
 mod keeper;
 mod logging;
 mod metrics;
 mod notify;
+mod peering;
 mod records;
 mod runner;
 mod service_manager;

@@ -32,7 +32,11 @@ pub struct Daemon<'a> {
     starts: u32,
     metrics_port: u16,
     config: String,
+    has_peers: bool,
 }
+
+/// What every daemon that shares is told, unless its test says otherwise: nothing of it leaves this machine.
+const ON_LOOPBACK: [(&str, &str); 3] = [("port", "0"), ("mdns", "false"), ("interfaces", "[\"127.0.0.1\"]")];
 
 impl<'a> Daemon<'a> {
     /// Starts a daemon and waits until it listens.
@@ -42,13 +46,27 @@ impl<'a> Daemon<'a> {
 
     /// The same, with more sections in its configuration file.
     pub fn configured(home: &'a Home, config: &str) -> Result<Daemon<'a>> {
+        Daemon::with(home, config, false)
+    }
+
+    /// A daemon with peers, configured by these lines of the section `[peers]`. What they leave out keeps it on loopback,
+    /// on a port of its own, and unknown to all others: who shall find it is given its [`Daemon::peer_address`].
+    pub fn sharing(home: &'a Home, peers: &str) -> Result<Daemon<'a>> {
+        let says =
+            |key: &str| peers.lines().any(|line| line.split('=').next().is_some_and(|it| it.trim() == key));
+        let defaults = ON_LOOPBACK.iter().filter(|(key, _)| !says(key));
+        let defaults: String = defaults.map(|(key, value)| format!("{key} = {value}\n")).collect();
+        Daemon::with(home, &format!("[peers]\n{peers}\n{defaults}"), true)
+    }
+
+    fn with(home: &'a Home, config: &str, has_peers: bool) -> Result<Daemon<'a>> {
         let [metrics_port] = ports::free()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let cache = home.path().join("drayd-cache");
         // Every daemon on this machine would like the same port, and root's the same folder.
         let own = format!("cache_dir = {cache:?}\n[metrics]\nlisten = \"127.0.0.1:{metrics_port}\"\n");
-        let mut daemon =
-            Daemon { home, group: None, number, starts: 0, metrics_port, config: format!("{own}{config}\n") };
+        let config = format!("{own}{config}\n");
+        let mut daemon = Daemon { home, group: None, number, starts: 0, metrics_port, config, has_peers };
         daemon.restart()?;
         Ok(daemon)
     }
@@ -84,6 +102,10 @@ impl<'a> Daemon<'a> {
         fs::write(&config, &self.config)?;
         let mut command = process::command(&program("drayd")?)?;
         self.home.furnish(&mut command);
+        if !self.has_peers {
+            // Dozens of daemons on one machine would find each other, and the neighbours of the person who tests.
+            command.env("DRAY_MODE", "off");
+        }
         command.arg("--config").arg(config);
         command.arg("--state-dir").arg(self.state()).arg("--socket").arg(self.socket());
         self.starts += 1;

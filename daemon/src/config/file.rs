@@ -30,6 +30,7 @@ pub(super) struct FileConfig {
     pub(super) jobs: Jobs,
     pub(super) limits: Limits,
     pub(super) origin: Origin,
+    pub(super) peers: super::peers::Section,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::lists::List;
+use super::peer_values::{GroupName, Mode, Port};
+use super::places::Bootstrap;
 use super::values::{LogFilter, LogFormat, MetricsAt};
 
 /// dray's daemon: takes download jobs over a local socket and delivers their files.
@@ -32,4 +35,26 @@ pub(crate) struct Flags {
     /// Address of the metrics endpoint, or off [variable: DRAY_METRICS]
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<MetricsAt>,
+    #[command(flatten)]
+    pub(crate) peers: PeerFlags,
+}
+
+/// The part of it that is about peers.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct PeerFlags {
+    /// From whom bytes may come: off, lan, group, simple or bypass [variable: DRAY_MODE]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Mode>,
+    /// Name of the group whose machines are peers [variable: DRAY_GROUP]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<GroupName>,
+    /// File that holds the group's key, readable by the daemon alone [variable: DRAY_GROUP_KEY_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) group_key_file: Option<PathBuf>,
+    /// Port for peers, TCP and UDP [variable: DRAY_PORT]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<Port>,
+    /// Where to find peers besides the network itself, separated by commas [variable: DRAY_BOOTSTRAP]
+    #[arg(long, value_name = "PLACE,...")]
+    pub(crate) bootstrap: Option<List<Bootstrap>>,
 }

@@ -15,6 +15,8 @@ type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub(super) struct Layers<'a> {
     /// The main file first, then the drop-ins: later ones win.
     files: Vec<ReadFile>,
+    /// Where the main file lies, or would.
+    folder: PathBuf,
     variable: Variable<'a>,
 }
 
@@ -48,7 +50,13 @@ impl<'a> Layers<'a> {
         for path in drop_ins(main)? {
             files.extend(ReadFile::read(&path)?);
         }
-        Ok(Layers { files, variable })
+        let folder = std::path::absolute(main).ok().and_then(|main| Some(main.parent()?.to_owned()));
+        Ok(Layers { files, folder: folder.unwrap_or_default(), variable })
+    }
+
+    /// The folder of the configuration, for what usually lies beside it.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A setting with a flag, a variable and a key in the file.

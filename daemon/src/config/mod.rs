@@ -6,6 +6,11 @@
 mod file;
 mod flags;
 mod layers;
+mod listing;
+mod lists;
+mod peer_values;
+mod peers;
+mod places;
 mod values;
 
 use std::ffi::OsString;
@@ -13,7 +18,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use flags::Flags;
+pub(crate) use flags::{Flags, PeerFlags};
+pub(crate) use listing::Listed;
+pub(crate) use peer_values::{Mode, Port, SelectBy};
+pub(crate) use peers::Peers;
+pub(crate) use places::{Bootstrap, Interface, Peer as PeerRule, Subnet};
 pub(crate) use values::{
     Administrators, CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds,
 };
@@ -87,6 +96,7 @@ pub(crate) struct Config {
     pub(crate) stall_timeout_s: Setting<Seconds>,
     pub(crate) proxy: Setting<Proxy>,
     pub(crate) extra_roots: Setting<PathList>,
+    pub(crate) peers: Peers,
 }
 
 impl Config {
@@ -156,6 +166,7 @@ impl Config {
             extra_roots: layers
                 .setting("DRAY_EXTRA_ROOTS", |f| f.origin.extra_roots.as_ref())?
                 .or_default(PathList(Vec::new())),
+            peers: Peers::gather(&layers, flags.peers)?,
         };
         config.check()?;
         Ok(config)

@@ -1,3 +1,5 @@
+mod peers;
+
 use std::collections::BTreeMap;
 
 use clap::Parser;

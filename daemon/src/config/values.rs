@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+use super::peer_values::{ByteCount, GroupName, Mode, Port, SelectBy, Switch};
+
 /// Where metrics are served when nobody says otherwise: beside the swarm's 7680, on loopback.
 const DEFAULT_METRICS_PORT: u16 = 7681;
 
@@ -100,7 +102,7 @@ impl FromStr for CacheLimit {
 }
 
 /// `1024`, `20 GiB`, `500MB`: powers of two with an `i`, of ten without.
-fn parse_bytes(text: &str) -> Option<u64> {
+pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let unit: u64 = match text.get(digits..)?.trim() {
@@ -233,6 +235,10 @@ impl<'de, T: FromStr<Err = String>> Visitor<'de> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
+    fn visit_bool<E: Error>(self, yes: bool) -> Result<T, E> {
+        self.visit_str(if yes { "true" } else { "false" })
+    }
+
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
         self.visit_str(&number.to_string())
     }
@@ -252,6 +258,7 @@ macro_rules! deserialize_as_text {
     )*};
 }
 deserialize_as_text!(Administrators, LogFilter, LogFormat, MetricsAt, CacheLimit, Count, Seconds, Proxy);
+deserialize_as_text!(Mode, GroupName, Port, SelectBy, ByteCount, Switch);
 
 impl<'de> Deserialize<'de> for PathList {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

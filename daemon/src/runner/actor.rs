@@ -24,6 +24,7 @@ use super::restore::Restored;
 use super::transfers::{FileId, Transfers};
 use super::turn::{Turn, send};
 use crate::events::{Happening, Hub};
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::notify::Commands;
 use crate::records::Records;
@@ -48,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) arrivals: Arc<Notify>,
     /// Runs notify commands.
     pub(crate) commands: Commands,
+    /// Told where each file came from.
+    pub(crate) history: History,
 }
 
 /// The runner itself.
@@ -74,6 +77,7 @@ pub(crate) struct Actor {
     /// What clients that acknowledge are told.
     pub(super) delivery: Delivery,
     pub(super) commands: Commands,
+    pub(super) history: History,
     /// The bytes that are told to be readable, of files under way whose job wants it told.
     pub(super) readable: BTreeMap<FileId, RangeSet>,
     pub(super) outbox: UnboundedSender<Message>,
@@ -107,6 +111,7 @@ impl Actor {
             arrivals: parts.arrivals,
             delivery: first_delivery(),
             commands: parts.commands,
+            history: parts.history,
             readable: BTreeMap::new(),
             outbox,
             inbox,

@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dray_engine::{Checkpoint, Event, Watch};
+use dray_engine::{BytesBySource, Checkpoint, Event, Watch};
 use dray_jobs::{BySource, FileIndex, JobId, Learned, RunId};
 
 use crate::records::{Change, FileKey, Records};
@@ -99,9 +99,9 @@ impl Meter {
         }
     }
 
-    /// Bytes that this run brought so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.lock().received
+    /// Bytes that this run brought so far, and that stay when it is broken off.
+    pub(crate) fn brought(&self) -> BytesBySource {
+        BytesBySource { origin: self.lock().received, ..BytesBySource::default() }
     }
 
     /// Where the transfer stood when it last said so.

@@ -26,6 +26,7 @@ mod place;
 mod proven;
 mod restore;
 mod settling;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod transfers;

@@ -106,11 +106,12 @@ impl Actor {
     }
 
     fn broken(&mut self, transfer: Transfer, meter: &Meter, error: &FetchError, tell: bool) {
-        self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
+        self.count(meter.brought());
         if tell && !matches!(error, FetchError::Interrupted) {
             let (code, context, detail) = (error.code(), error.context(), error.to_string());
             self.file_event(transfer, FileEvent::Failed { code, context, detail });
         }
+        self.tell_story((transfer.job, transfer.file));
     }
 
     /// Whether the queue still waits for this transfer.
@@ -131,7 +132,7 @@ impl Actor {
             // Stopped in its last moment: what is there is gone on from.
             let kept = meter.checkpoint_kept().map(|kept| ((transfer.job, transfer.file), kept));
             self.checkpoints.extend(kept);
-            self.metrics.delivered_bytes.with_label_values(&["origin"]).inc_by(meter.received());
+            self.count(meter.brought());
             return;
         }
         self.start_over(transfer);
@@ -140,9 +141,7 @@ impl Actor {
         self.arrivals.notify_one();
         self.metrics.files.inc();
         let bytes = fetched.bytes;
-        for (source, bytes) in [("origin", bytes.origin), ("cache", bytes.cache)] {
-            self.metrics.delivered_bytes.with_label_values(&[source]).inc_by(bytes);
-        }
+        self.count(bytes);
         let learned = Learned {
             size: Some(fetched.remote_size),
             etag: fetched.validators.etag.clone(),
@@ -157,6 +156,7 @@ impl Actor {
         let (file, run) = (transfer.file, transfer.run);
         let event = Event::File { file, run, event: FileEvent::Done { size: fetched.size, sources } };
         let effects = self.queue.on(self.clock.now(), transfer.job, event);
+        self.tell_story((transfer.job, file));
         self.readable_whole((transfer.job, file), fetched.size);
         self.tell(transfer.job, |job| {
             let arrived = job.file(file).is_ok_and(|file| file.has_arrived());

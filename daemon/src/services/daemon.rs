@@ -7,12 +7,16 @@ use dray_api::transport::Caller as Connected;
 use dray_api::v1::daemon_service_server::DaemonService;
 use dray_api::v1::{self};
 use dray_cache::Store;
-use dray_jobs::{Failure, JobState, Timestamp};
+use dray_jobs::{Code, Failure, JobState, Timestamp};
 use tonic::{Request, Response, Status};
 
 use super::access::Access;
 use super::answer;
+use super::peers::totals;
+use crate::config::Listed;
+use crate::history::History;
 use crate::metrics::Metrics;
+use crate::peering::Peering;
 use crate::runner::Runner;
 use crate::wire::show;
 
@@ -23,6 +27,8 @@ pub(crate) struct About {
     pub(crate) state_dir: PathBuf,
     /// What an administrator should know, one sentence each.
     pub(crate) warnings: Vec<String>,
+    /// What the daemon was told.
+    pub(crate) settings: Vec<Listed>,
 }
 
 /// The daemon service of one daemon.
@@ -31,6 +37,8 @@ pub(crate) struct Daemon {
     pub(crate) about: Arc<About>,
     pub(crate) runner: Runner,
     pub(crate) cache: Option<Store>,
+    pub(crate) peering: Arc<Peering>,
+    pub(crate) history: History,
     pub(crate) access: Access,
     pub(crate) metrics: Metrics,
 }
@@ -45,6 +53,7 @@ impl Daemon {
             counts.collect::<Vec<_>>()
         });
         let about = &self.about;
+        let (since_start, overall, since_ms) = self.history.totals();
         Ok(v1::GetStatusResponse {
             started: Some(show::timestamp(about.started)),
             pid: std::process::id(),
@@ -53,7 +62,24 @@ impl Daemon {
             cache: self.cache_status().await,
             // They name paths and jobs.
             warnings: if trusted { about.warnings.clone() } else { Vec::new() },
+            swarm: Some(self.swarm_status(trusted)),
+            since_start: Some(totals(since_start, about.started)),
+            overall: Some(totals(overall, Timestamp::from_unix_ms(since_ms))),
         })
+    }
+
+    fn configuration(&self, trusted: bool) -> Result<v1::GetConfigurationResponse, Failure> {
+        if !trusted {
+            let sentence = "The configuration is shown to administrators and to the daemon's own user.";
+            return Err(Failure::new(Code::E_ACCESSDENIED, sentence));
+        }
+        let shown = |setting: &Listed| v1::ConfiguredSetting {
+            key: setting.key.to_owned(),
+            value: setting.value.clone(),
+            from: setting.from.clone(),
+            is_default: setting.is_default,
+        };
+        Ok(v1::GetConfigurationResponse { settings: self.about.settings.iter().map(shown).collect() })
     }
 
     async fn cache_status(&self) -> Option<v1::CacheStatus> {
@@ -82,5 +108,29 @@ impl DaemonService for Daemon {
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let trusted = self.access.is_trusted(Connected::of(&request));
         answer(&self.metrics, "GetStatus", self.status(trusted).await)
+    }
+
+    async fn list_peers(
+        &self,
+        request: Request<v1::ListPeersRequest>,
+    ) -> Result<Response<v1::ListPeersResponse>, Status> {
+        let trusted = self.access.is_trusted(Connected::of(&request));
+        answer(&self.metrics, "ListPeers", self.peers(trusted))
+    }
+
+    async fn explain_files(
+        &self,
+        request: Request<v1::ExplainFilesRequest>,
+    ) -> Result<Response<v1::ExplainFilesResponse>, Status> {
+        let explained = self.explain(request).await;
+        answer(&self.metrics, "ExplainFiles", explained)
+    }
+
+    async fn get_configuration(
+        &self,
+        request: Request<v1::GetConfigurationRequest>,
+    ) -> Result<Response<v1::GetConfigurationResponse>, Status> {
+        let trusted = self.access.is_trusted(Connected::of(&request));
+        answer(&self.metrics, "GetConfiguration", self.configuration(trusted))
     }
 }

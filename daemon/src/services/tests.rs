@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use super::{About, Access, Daemon, Jobs};
+use crate::config::{Mode, Setting, Source};
+use crate::peering::Peering;
 use crate::runner::wall;
 use crate::testing::{Act, House, url};
 
@@ -42,8 +44,22 @@ async fn serve_as(daemon_user: peer::UserId) -> Served {
     let access = Access::new(daemon_user);
     let (runner, hub, metrics) = (house.runner.clone(), house.hub.clone(), house.metrics.clone());
     let jobs = Jobs { runner: runner.clone(), hub, access: access.clone(), metrics: metrics.clone() };
-    let about = About { started: wall(), state_dir: "/state".into(), warnings: vec!["look out".to_owned()] };
-    let daemon = Daemon { about: Arc::new(about), runner, cache: None, access, metrics };
+    let about = About {
+        started: wall(),
+        state_dir: "/state".into(),
+        warnings: vec!["look out".to_owned()],
+        settings: Vec::new(),
+    };
+    let off = Setting { value: Mode::Off, from: Source::Flag("--mode") };
+    let daemon = Daemon {
+        about: Arc::new(about),
+        runner,
+        cache: None,
+        peering: Arc::new(Peering::off(&off, "")),
+        history: house.history.clone(),
+        access,
+        metrics,
+    };
     let serving = tokio::spawn(async move {
         let _ = dray_api::server::serve(listener, jobs, daemon, std::future::pending()).await;
     });

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::script::Script;
 use crate::events::Hub;
+use crate::history::History;
 use crate::metrics::Metrics;
 use crate::notify::Commands;
 use crate::records::Records;
@@ -28,6 +29,7 @@ pub(crate) struct House {
     pub(crate) records: Records,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Metrics,
+    pub(crate) history: History,
     pub(crate) runner: Runner,
     pub(crate) warnings: Vec<String>,
     stop: CancellationToken,
@@ -62,6 +64,7 @@ impl House {
     ) -> House {
         let metrics = Metrics::new().unwrap();
         let hub = Hub::new(metrics.clone());
+        let history = History::open(folder.path(), 0);
         let clock = Clock::start();
         let places = Places { background: 100, ..Places::default() };
         let mut restored = restore(clock.now(), rules.clone(), places, records.held(), &records);
@@ -75,6 +78,7 @@ impl House {
             transfers_at_once,
             arrivals: Arc::new(Notify::new()),
             commands: Commands::of(caller().owner),
+            history: history.clone(),
         };
         let (runner, actor) = Actor::new(parts, restored);
         let stop = CancellationToken::new();
@@ -85,6 +89,7 @@ impl House {
             records,
             hub,
             metrics,
+            history,
             runner,
             warnings,
             stop,

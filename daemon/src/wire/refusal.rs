@@ -1,8 +1,9 @@
 //! A call that failed, as it travels: the code, its name, and one sentence.
 
 use dray_api::v1::{ErrorContext, ErrorDetail, JobError};
-use dray_jobs::{Code, Context, Failure, File, Job};
+use dray_jobs::{Code, Context, Failure, Job};
 use tonic::Status;
+use url::Url;
 
 /// The status that carries a failure.
 pub(crate) fn status(failure: &Failure) -> Status {
@@ -21,15 +22,14 @@ pub(crate) fn job_error(job: &Job) -> Option<JobError> {
     Some(JobError {
         detail: Some(detail(error.code, error.context, &error.detail)),
         file_index: error.file.map(|index| index.0),
-        remote_url: file.map(shown_url).unwrap_or_default(),
+        remote_url: file.map(|file| shown_url(file.remote().url())).unwrap_or_default(),
         local_path: file.map(|file| file.local().as_str().to_owned()).unwrap_or_default(),
         protocol: file.map(|file| file.remote().protocol().to_owned()).unwrap_or_default(),
     })
 }
 
-/// A file's URL without what may be secret: the query, and the user with the password.
-fn shown_url(file: &File) -> String {
-    let mut url = file.remote().url();
+/// A URL without what may be secret: the query, and the user with the password.
+pub(crate) fn shown_url(mut url: Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     // Both fail only for URLs that have no host, and so no password.

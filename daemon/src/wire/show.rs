@@ -116,7 +116,7 @@ pub(crate) fn file_progress(progress: &FileProgress) -> v1::FileProgress {
     }
 }
 
-fn sources(sources: BySource) -> v1::BytesBySource {
+pub(crate) fn sources(sources: BySource) -> v1::BytesBySource {
     v1::BytesBySource {
         origin_bytes: sources.origin,
         peer_bytes: sources.peer,

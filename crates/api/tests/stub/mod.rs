@@ -82,6 +82,21 @@ impl DaemonService for Daemon {
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
         Ok(Response::new(GetStatusResponse::default()))
     }
+
+    async fn list_peers(&self, _: Request<ListPeersRequest>) -> Answer<ListPeersResponse> {
+        Ok(Response::new(ListPeersResponse::default()))
+    }
+
+    async fn explain_files(&self, _: Request<ExplainFilesRequest>) -> Answer<ExplainFilesResponse> {
+        Ok(Response::new(ExplainFilesResponse::default()))
+    }
+
+    async fn get_configuration(
+        &self,
+        _: Request<GetConfigurationRequest>,
+    ) -> Answer<GetConfigurationResponse> {
+        Ok(Response::new(GetConfigurationResponse::default()))
+    }
 }
 
 /// A served socket in a directory of its own.

@@ -58,7 +58,13 @@ pub fn only_we_can_write(file: &File) -> io::Result<bool> {
     system::only_we_can_write(file)
 }
 
-/// The same question about a directory: whether somebody else could put names into it.
+/// Whether the file belongs to the user of this process or to the superuser, and its rights let nobody else read it. Asked before
+/// a secret is taken from it. Windows: the owner alone is looked at, further entries of the access list are not.
+pub fn only_we_can_read(file: &File) -> io::Result<bool> {
+    system::only_we_can_read(file)
+}
+
+/// About a directory: whether somebody else could put names into it.
 pub fn only_we_can_write_dir(path: &Path) -> Result<bool, FileError> {
     system::open_dir(path).and_then(|directory| only_we_can_write(&directory)).context("look at", path)
 }
@@ -96,6 +102,18 @@ mod tests {
         let before = FileStamp::of_path(&path).unwrap();
         std::fs::rename(&other, &path).unwrap();
         assert!(!FileStamp::of_path(&path).unwrap().unchanged_since(&before));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_may_read_is_told_apart() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::create(dir.path().join("a")).unwrap();
+        for (mode, is_ours) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+            file.set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(only_we_can_read(&file).unwrap(), is_ours, "{mode:o}");
+        }
     }
 
     #[cfg(unix)]

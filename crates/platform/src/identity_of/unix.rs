@@ -24,6 +24,12 @@ pub(super) fn only_we_can_write(file: &File) -> io::Result<bool> {
     Ok(metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
 }
 
+pub(super) fn only_we_can_read(file: &File) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw() || metadata.uid() == 0;
+    Ok(is_ours && metadata.mode() & 0o077 == 0)
+}
+
 fn from_metadata(metadata: &Metadata) -> FileStamp {
     FileStamp {
         volume: metadata.dev(),

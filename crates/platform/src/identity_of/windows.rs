@@ -60,6 +60,10 @@ pub(super) fn open_dir(path: &Path) -> io::Result<File> {
     OpenOptions::new().access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
+pub(super) fn only_we_can_read(file: &File) -> io::Result<bool> {
+    only_we_can_write(file)
+}
+
 pub(super) fn only_we_can_write(file: &File) -> io::Result<bool> {
     let us = TokenUser::of_process()?;
     let mut owner: PSID = null_mut();
