@@ -1,0 +1,343 @@
+//! Who is known, and when to try whom. Pure: given the time and what happened, it says who is dialled next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use libp2p::PeerId;
+
+use crate::bucket::Time;
+
+/// Addresses kept of one peer; the last one learnt comes first.
+const MAX_ADDRESSES: usize = 4;
+/// The first wait after a failure; doubled with each.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for a peer that was once one of us.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The first wait for one that turned out to be another program or another group; doubled with each time.
+const STRANGER_WAIT: Duration = Duration::from_secs(10 * 60);
+/// And the longest.
+const STRANGER_LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
+/// Of two peers that learn of each other at the same time, one waits so long for the other to come.
+const POLITE_WAIT: Duration = Duration::from_millis(1500);
+/// Someone who never was one of us is forgotten after so many failures.
+const HEARSAY_TRIES: u32 = 3;
+/// A peer that others say is there is not tried again sooner than this.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How an address became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The peer itself said so: on the LAN, or over a connection.
+    Itself,
+    /// Another peer said so.
+    Hearsay,
+    /// It was good before the restart.
+    Memory,
+}
+
+/// How things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Idle,
+    Dialing,
+    /// Connected, and not yet shown to be one of us.
+    Unproven,
+    Connected,
+}
+
+/// One peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) stage: Stage,
+    /// It was connected as one of us at some time.
+    pub(crate) proven: bool,
+    pub(crate) failures: u32,
+    /// It turned out to be another program, or of another group.
+    pub(crate) stranger: bool,
+    /// It is not welcome, or no longer.
+    pub(crate) refused: bool,
+    pub(crate) why_not: Option<String>,
+    due: Option<Time>,
+    tried: Time,
+}
+
+/// All of them.
+pub(crate) struct Book {
+    me: PeerId,
+    limit: usize,
+    known: BTreeMap<PeerId, Known>,
+    due: BTreeSet<(Time, PeerId)>,
+    random: fastrand::Rng,
+}
+
+impl Book {
+    pub(crate) fn new(me: PeerId, limit: usize, seed: u64) -> Self {
+        Self {
+            me,
+            limit,
+            known: BTreeMap::new(),
+            due: BTreeSet::new(),
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    pub(crate) fn get(&self, peer: &PeerId) -> Option<&Known> {
+        self.known.get(peer)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PeerId, &Known)> {
+        self.known.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// An address of a peer. `false` when it is not kept.
+    pub(crate) fn learn(&mut self, now: Time, peer: PeerId, addr: SocketAddr, source: Source) -> bool {
+        if peer == self.me
+            || addr.port() == 0
+            || addr.ip().is_unspecified()
+            || !(self.known.contains_key(&peer) || self.has_room())
+        {
+            return false;
+        }
+        let polite = if peer < self.me { POLITE_WAIT } else { Duration::ZERO };
+        let is_new = !self.known.contains_key(&peer);
+        let known = self.known.entry(peer).or_insert_with(|| Known {
+            addrs: Vec::new(),
+            stage: Stage::Idle,
+            proven: false,
+            failures: 0,
+            stranger: false,
+            refused: false,
+            why_not: None,
+            due: None,
+            tried: now,
+        });
+        let is_known = known.addrs.first() == Some(&addr);
+        match source {
+            // What the peer itself says counts more than what is said of it.
+            Source::Itself => {
+                known.addrs.retain(|old| *old != addr);
+                known.addrs.insert(0, addr);
+            }
+            Source::Hearsay | Source::Memory if !known.addrs.contains(&addr) => known.addrs.push(addr),
+            Source::Hearsay | Source::Memory => {}
+        }
+        known.addrs.truncate(MAX_ADDRESSES);
+        if known.stage != Stage::Idle {
+            return true;
+        }
+        let soon = now + polite;
+        let again = match source {
+            _ if is_new => true,
+            _ if known.stranger => false,
+            // It has just come back, or moved.
+            Source::Itself => !is_known || known.failures > 0 && now >= known.tried + RETRY_AFTER,
+            Source::Hearsay | Source::Memory => known.proven && now >= known.tried + RETRY_AFTER,
+        };
+        if again && known.due.is_none_or(|due| due > soon) {
+            self.set_due(peer, Some(soon));
+        }
+        true
+    }
+
+    /// The peer said that it leaves: it is not tried until it is heard of again.
+    pub(crate) fn gone(&mut self, peer: &PeerId) {
+        let Some(known) = self.known.get(peer) else { return };
+        if known.stage != Stage::Idle {
+            return;
+        }
+        if known.proven {
+            self.set_due(*peer, None);
+        } else {
+            self.forget(peer);
+        }
+    }
+
+    /// When someone is to be dialled next.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Who is to be dialled now, and where. It counts as being dialled from here on.
+    pub(crate) fn dial_next(&mut self, now: Time) -> Option<(PeerId, Vec<SocketAddr>)> {
+        let (due, peer) = *self.due.first()?;
+        if due > now {
+            return None;
+        }
+        self.set_due(peer, None);
+        let known = self.known.get_mut(&peer)?;
+        known.stage = Stage::Dialing;
+        known.tried = now;
+        Some((peer, known.addrs.clone()))
+    }
+
+    /// A connection with it is there. It has yet to show that it is one of us.
+    pub(crate) fn connected(&mut self, now: Time, peer: PeerId) {
+        if !self.known.contains_key(&peer) {
+            // Connections are limited elsewhere, so this cannot grow without end.
+            let known = Known {
+                addrs: Vec::new(),
+                stage: Stage::Idle,
+                proven: false,
+                failures: 0,
+                stranger: false,
+                refused: false,
+                why_not: None,
+                due: None,
+                tried: now,
+            };
+            self.known.insert(peer, known);
+        }
+        self.set_due(peer, None);
+        if let Some(known) = self.known.get_mut(&peer)
+            && known.stage != Stage::Connected
+        {
+            known.stage = Stage::Unproven;
+        }
+    }
+
+    /// It is one of us.
+    pub(crate) fn proven(&mut self, peer: &PeerId) {
+        if let Some(known) = self.known.get_mut(peer) {
+            known.stage = Stage::Connected;
+            known.proven = true;
+            known.stranger = false;
+            known.refused = false;
+            known.failures = 0;
+            known.why_not = None;
+        }
+    }
+
+    /// The connection is gone, for no fault of the peer's.
+    pub(crate) fn closed(&mut self, now: Time, peer: &PeerId) {
+        let wait = self.jitter(FIRST_WAIT);
+        let Some(known) = self.known.get_mut(peer) else { return };
+        if matches!(known.stage, Stage::Idle | Stage::Dialing) {
+            return;
+        }
+        let was_proven = known.proven;
+        known.stage = Stage::Idle;
+        if was_proven && known.why_not.is_none() {
+            self.set_due(*peer, Some(now + wait));
+        } else if !was_proven && known.addrs.is_empty() {
+            self.forget(peer);
+        }
+    }
+
+    /// The connection ended before the peer had shown that it is one of us.
+    pub(crate) fn failed_unproven(&mut self, now: Time, peer: &PeerId) {
+        let Some(known) = self.known.get_mut(peer) else { return };
+        if known.stage == Stage::Unproven && !known.refused {
+            known.stage = Stage::Dialing;
+            self.failed(now, peer, "it closed the connection before saying what it is".to_owned());
+        }
+    }
+
+    /// It could not be reached.
+    pub(crate) fn failed(&mut self, now: Time, peer: &PeerId, why: String) {
+        let Some(known) = self.known.get_mut(peer) else { return };
+        if matches!(known.stage, Stage::Unproven | Stage::Connected) {
+            return;
+        }
+        known.stage = Stage::Idle;
+        known.failures = known.failures.saturating_add(1);
+        known.why_not = Some(why);
+        if !known.proven && known.failures >= HEARSAY_TRIES {
+            self.forget(peer);
+            return;
+        }
+        let wait = doubled(FIRST_WAIT, known.failures, LONGEST_WAIT);
+        let wait = self.jitter(wait);
+        self.set_due(*peer, Some(now + wait));
+    }
+
+    /// It is not one of us, or not welcome: it is left alone for long.
+    pub(crate) fn refused(&mut self, now: Time, peer: &PeerId, why: String, stranger: bool) {
+        let Some(known) = self.known.get_mut(peer) else { return };
+        known.failures = known.failures.saturating_add(1);
+        known.stranger = stranger;
+        known.refused = true;
+        known.why_not = Some(why);
+        if known.stage == Stage::Dialing {
+            known.stage = Stage::Idle;
+        }
+        let wait =
+            if stranger { doubled(STRANGER_WAIT, known.failures, STRANGER_LONGEST) } else { LONGEST_WAIT };
+        let wait = self.jitter(wait);
+        self.set_due(*peer, Some(now + wait));
+    }
+
+    /// The network has changed: everyone is worth a try now.
+    pub(crate) fn network_changed(&mut self, now: Time) {
+        let again: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.stage == Stage::Idle && !known.stranger && !known.addrs.is_empty())
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in again {
+            let wait = self.jitter(FIRST_WAIT);
+            self.set_due(peer, Some(now + wait));
+        }
+    }
+
+    /// Peers that were good, with the address that was, at most `most` of them.
+    pub(crate) fn worth_remembering(&self, most: usize) -> Vec<(PeerId, SocketAddr)> {
+        let good = self.known.iter().filter(|(_, known)| known.proven && known.failures == 0);
+        good.filter_map(|(peer, known)| Some((*peer, *known.addrs.first()?))).take(most).collect()
+    }
+
+    /// Whether a peer with this address is known under another name; so many of them.
+    pub(crate) fn names_at(&self, ip: IpAddr) -> usize {
+        self.known.values().filter(|known| known.addrs.iter().any(|addr| addr.ip() == ip)).count()
+    }
+
+    fn has_room(&mut self) -> bool {
+        if self.known.len() < self.limit {
+            return true;
+        }
+        let expendable = |known: &Known| known.stage == Stage::Idle && (!known.proven || known.failures > 0);
+        let worst = self
+            .known
+            .iter()
+            .filter(|(_, known)| expendable(known) && known.failures > 0)
+            .max_by_key(|(_, known)| (!known.proven, known.failures))
+            .map(|(peer, _)| *peer);
+        worst.is_some_and(|peer| {
+            self.forget(&peer);
+            true
+        })
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        self.set_due(*peer, None);
+        self.known.remove(peer);
+    }
+
+    fn set_due(&mut self, peer: PeerId, due: Option<Time>) {
+        let Some(known) = self.known.get_mut(&peer) else { return };
+        let due = due.filter(|_| {
+            !known.addrs.is_empty() && !matches!(known.stage, Stage::Unproven | Stage::Connected)
+        });
+        if let Some(old) = known.due.take() {
+            self.due.remove(&(old, peer));
+        }
+        known.due = due;
+        if let Some(due) = due {
+            self.due.insert((due, peer));
+        }
+    }
+
+    fn jitter(&mut self, wait: Duration) -> Duration {
+        wait.mul_f64(0.5 + self.random.f64())
+    }
+}
+
+fn doubled(first: Duration, failures: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest)
+}

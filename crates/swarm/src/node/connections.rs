@@ -1,0 +1,290 @@
+//! Connections come, show who they are, and go.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use libp2p::core::ConnectedPoint;
+use libp2p::request_response;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, TransportError, identify, ping};
+use tokio::time::Instant;
+
+use super::Node;
+use super::link::{Connection, Link};
+use crate::behaviour::BehaviourEvent;
+use crate::book::Source;
+use crate::bucket::Bucket;
+use crate::config::Incident;
+use crate::doorway::{multiaddr, socket_addr};
+use crate::gate::Refusal;
+use crate::net::plain;
+use crate::wire::PROTOCOL;
+
+/// Two connections made within this time of each other were dialled from both ends at once.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// Offences after which a peer is shown the door.
+const MOST_OFFENCES: u32 = 8;
+/// For how long.
+const SHUT_OUT: Duration = Duration::from_secs(60);
+/// Characters of a peer's own description that are kept.
+const MAX_AGENT: usize = 64;
+
+impl Node {
+    pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.established(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.closed(peer_id, connection_id);
+            }
+            SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
+                if !matches!(error, ListenError::Denied { .. }) {
+                    self.shared.counters.count(&self.shared.counters.failed_handshakes);
+                }
+                tracing::debug!(from = %send_back_addr, %error, "a connection came to nothing");
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, connection_id, error, .. } => {
+                self.dial_failed(peer_id, connection_id, &error);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => {
+                self.identified(peer_id, info);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Error { peer_id, .. })) => {
+                if self.links.get(&peer_id).is_some_and(|link| !link.proven) {
+                    self.stranger(peer_id);
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
+                match result {
+                    Ok(rtt) => self.heard(peer, rtt),
+                    Err(ping::Failure::Unsupported) => {}
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "the peer does not answer; closing");
+                        self.swarm.close_connection(connection);
+                    }
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Find(event)) => self.on_find_event(event),
+            _ => {}
+        }
+    }
+
+    fn on_find_event(
+        &mut self,
+        event: request_response::Event<Vec<crate::frame::Item>, Vec<crate::frame::Answer>>,
+    ) {
+        use request_response::{Event, Message};
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let answers = self.answer(peer, request);
+                // The asker may be gone by now; then nobody waits for it.
+                let _ = self.swarm.behaviour_mut().find.send_response(channel, answers);
+            }
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                self.answered(peer, request_id, response);
+            }
+            Event::OutboundFailure { peer, request_id, error, .. } => {
+                self.unanswered(peer, request_id, &error)
+            }
+            Event::InboundFailure { peer, error, .. } => self.bad_request(peer, &error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    pub(super) fn dial(&mut self, peer: PeerId, addrs: Vec<SocketAddr>) {
+        let reachable: Vec<Multiaddr> = addrs
+            .into_iter()
+            .filter(|address| self.swarm.behaviour().gate.in_reach(plain(address.ip())))
+            .map(multiaddr)
+            .collect();
+        let now = self.now();
+        if reachable.is_empty() {
+            self.book.refused(
+                now,
+                &peer,
+                "its address is outside the subnets that peers may have".to_owned(),
+                false,
+            );
+        } else {
+            match self.swarm.dial(DialOpts::peer_id(peer).addresses(reachable).build()) {
+                Ok(()) => self.dialing += 1,
+                // Another connection with it is being made already.
+                Err(DialError::DialPeerConditionFalse(_)) => self.book.connected(now, peer),
+                Err(error) => self.book.failed(now, &peer, error.to_string()),
+            }
+        }
+        self.publish(&peer);
+    }
+
+    fn established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let now = self.now();
+        self.shared.counters.count(&self.shared.counters.connections);
+        let dialed = endpoint.is_dialer();
+        if dialed {
+            self.dialing = self.dialing.saturating_sub(1);
+            self.seeds.connected(id, peer);
+        }
+        let Some(remote) = socket_addr(endpoint.get_remote_address()) else { return };
+        let remote = SocketAddr::new(plain(remote.ip()), remote.port());
+        self.book.connected(now, peer);
+        let connection = Connection { id, since: Instant::now(), dialed };
+        let link = self.links.entry(peer).or_insert_with(|| Link {
+            connections: Vec::new(),
+            proven: false,
+            since: Instant::now(),
+            remote,
+            port: None,
+            agent: String::new(),
+            rtt: None,
+            unasked: Default::default(),
+            unended: Default::default(),
+            ask_neighbours: true,
+            in_flight: None,
+            not_before: Duration::ZERO,
+            unanswered: 0,
+            pace: Bucket::full(now, self.limits.asks_per_peer),
+            offences: 0,
+        });
+        link.connections.push(connection);
+        if let [first, .., second] = link.connections.as_slice() {
+            // Both ends decide alike: of two dialled at once the one that the lower id began stays; otherwise the newer,
+            // because the peer would not have made it while it had the older.
+            let at_once = second.since.duration_since(first.since) < AT_ONCE;
+            let lower_dials = |connection: &Connection| connection.dialed == (self.me < peer);
+            let surplus = if at_once && lower_dials(first) { second.id } else { first.id };
+            let stays = if surplus == first.id { second.dialed } else { first.dialed };
+            if surplus == first.id {
+                link.remote = remote;
+            }
+            tracing::debug!(%peer, we_dialed = stays, "two connections with one peer; one is closed");
+            self.swarm.close_connection(surplus);
+        }
+        self.publish(&peer);
+    }
+
+    fn closed(&mut self, peer: PeerId, id: ConnectionId) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.connections.retain(|connection| connection.id != id);
+        if link.connections.is_empty() {
+            let was_proven = link.proven;
+            self.links.remove(&peer);
+            self.wishes.forget(&peer);
+            let now = self.now();
+            if !was_proven {
+                self.book.failed_unproven(now, &peer);
+            }
+            self.book.closed(now, &peer);
+            self.seeds.lost(now, &peer);
+        }
+        self.publish(&peer);
+    }
+
+    fn dial_failed(&mut self, peer: Option<PeerId>, id: ConnectionId, error: &DialError) {
+        let now = self.now();
+        self.dialing = self.dialing.saturating_sub(1);
+        self.shared.counters.count(&self.shared.counters.failed_dials);
+        tracing::debug!(?peer, %error, "dial failed");
+        self.seeds.failed(now, id, error);
+        let Some(peer) = peer else { return };
+        match error {
+            DialError::Denied { cause } => {
+                let why =
+                    cause.downcast_ref::<Refusal>().map_or_else(|| cause.to_string(), ToString::to_string);
+                self.book.refused(now, &peer, why, false);
+            }
+            // Another machine has that address now, or the same one has a new identity.
+            DialError::WrongPeerId { .. } => {
+                self.book.refused(now, &peer, "someone else is at its address".to_owned(), true);
+            }
+            DialError::Transport(errors) => {
+                let timed_out = errors.iter().any(|(_, error)| {
+                    matches!(error, TransportError::Other(error) if error.kind() == std::io::ErrorKind::Other
+                        && error.to_string().contains("Timeout"))
+                });
+                let why = if timed_out {
+                    "it did not answer in time, or is of another group".to_owned()
+                } else {
+                    errors.first().map_or_else(String::new, |(_, error)| error.to_string())
+                };
+                self.book.failed(now, &peer, why);
+            }
+            other => self.book.failed(now, &peer, other.to_string()),
+        }
+        self.publish(&peer);
+    }
+
+    fn identified(&mut self, peer: PeerId, info: identify::Info) {
+        if !info.protocols.contains(&PROTOCOL) {
+            self.stranger(peer);
+            return;
+        }
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        // Of all it says only the port is used: the address is the one it is really at.
+        let listening = info.listen_addrs.iter().filter_map(socket_addr);
+        let ports: Vec<_> =
+            listening.map(|address| (plain(address.ip()) == link.remote.ip(), address.port())).collect();
+        link.port =
+            ports.iter().find(|(same, _)| *same).or(ports.first()).map(|(_, port)| *port).or_else(|| {
+                link.connections.first().filter(|connection| connection.dialed).map(|_| link.remote.port())
+            });
+        link.agent = info.agent_version.chars().filter(|c| !c.is_control()).take(MAX_AGENT).collect();
+        let listens_at = link.listens_at();
+        let first = !std::mem::replace(&mut link.proven, true);
+        if let Some(address) = listens_at {
+            self.book.learn(now, peer, address, Source::Itself);
+        }
+        self.book.proven(&peer);
+        if first {
+            tracing::info!(%peer, at = ?listens_at, "peer connected");
+            self.introduce(peer);
+        }
+        self.publish(&peer);
+    }
+
+    fn heard(&mut self, peer: PeerId, rtt: Duration) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.rtt = Some(rtt);
+            self.publish(&peer);
+        }
+    }
+
+    /// Another program that speaks libp2p: it is left alone for long.
+    pub(super) fn stranger(&mut self, peer: PeerId) {
+        self.shared.counters.count(&self.shared.counters.strangers);
+        let now = self.now();
+        self.book.refused(now, &peer, "it is another program".to_owned(), true);
+        let _ = self.swarm.disconnect_peer_id(peer);
+        self.publish(&peer);
+    }
+
+    /// Ends the connection with a peer for a reason.
+    pub(super) fn disconnect(&mut self, peer: PeerId, why: String, shut_out: bool) {
+        let now = self.now();
+        if shut_out {
+            self.swarm.behaviour_mut().gate.shut_out(peer, why.clone(), SHUT_OUT);
+        }
+        self.book.refused(now, &peer, why, false);
+        let _ = self.swarm.disconnect_peer_id(peer);
+        self.publish(&peer);
+    }
+
+    /// A peer did what an honest one does not.
+    pub(super) fn offence(&mut self, peer: PeerId, what: Incident) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.offences += 1;
+        let (ip, offences) = (link.remote.ip(), link.offences);
+        self.directory.incident(&peer, ip, what);
+        if offences == MOST_OFFENCES {
+            tracing::warn!(%peer, address = %ip, "disconnected: {what}");
+            self.disconnect(peer, what.to_string(), true);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The one task that does everything: it turns what happens on the network into what the pure parts say about it.
+
+mod answering;
+mod asking;
+mod connections;
+mod link;
+mod seeds;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use libp2p::futures::StreamExt as _;
+use libp2p::futures::future::BoxFuture;
+use libp2p::futures::stream::FuturesUnordered;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::behaviour::{self, Behaviour};
+use crate::book::{Book, Stage};
+use crate::bucket::Time;
+use crate::config::{Config, Directory, Limits, Way};
+use crate::doorway::Doorway;
+use crate::gate::Gate;
+use crate::interfaces::Watcher;
+use crate::swarm::{Candidate, Command, Shared, SwarmError};
+use crate::view::{PeerState, PeerView};
+use crate::wishes::{WishId, Wishes};
+
+use link::Link;
+use seeds::Seeds;
+
+/// When nothing is due, the task looks around so often.
+const IDLE_TICK: Duration = Duration::from_secs(15);
+/// And never more often than this.
+const LEAST_TICK: Duration = Duration::from_millis(50);
+/// Sets of own addresses under way to the transport.
+const OWN_CHANGES: usize = 8;
+
+/// The task.
+pub(crate) struct Node {
+    me: PeerId,
+    port: u16,
+    limits: Limits,
+    directory: Arc<dyn Directory>,
+    swarm: libp2p::Swarm<Behaviour>,
+    own: mpsc::Sender<Vec<SocketAddr>>,
+    watcher: Watcher,
+    commands: mpsc::Receiver<Command>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    epoch: Instant,
+    book: Book,
+    seeds: Seeds,
+    links: BTreeMap<PeerId, Link>,
+    dialing: usize,
+    wishes: Wishes,
+    finds: BTreeMap<WishId, mpsc::Sender<Candidate>>,
+    abandoned: FuturesUnordered<BoxFuture<'static, WishId>>,
+    ask_neighbours_at: Time,
+}
+
+impl Node {
+    pub(crate) fn new(
+        config: Config,
+        commands: mpsc::Receiver<Command>,
+        shared: Arc<Shared>,
+        stop: CancellationToken,
+    ) -> Result<Self, SwarmError> {
+        let (own, own_changes) = mpsc::channel(OWN_CHANGES);
+        let me = config.key.peer_id();
+        let gate = Gate::new(
+            &config.limits,
+            config.reach,
+            Arc::clone(&config.directory),
+            Arc::clone(&shared.counters),
+        );
+        let doorway = Doorway::new(config.inbound, own_changes);
+        let mut swarm =
+            behaviour::build(&config.key, config.group.as_ref(), config.mode, &config.limits, doorway, gate)
+                .map_err(|error| SwarmError::Key(error.to_string()))?;
+        // The address does not matter: the listener was bound elsewhere.
+        swarm.listen_on(Multiaddr::empty()).map_err(|error| SwarmError::Key(error.to_string()))?;
+        Ok(Self {
+            me,
+            port: config.port,
+            directory: config.directory,
+            swarm,
+            own,
+            watcher: Watcher::new(config.interfaces),
+            commands,
+            shared,
+            stop,
+            epoch: Instant::now(),
+            book: Book::new(me, config.limits.known_peers, fastrand::u64(..)),
+            seeds: Seeds::new(config.bootstrap),
+            links: BTreeMap::new(),
+            dialing: 0,
+            wishes: Wishes::default(),
+            finds: BTreeMap::new(),
+            abandoned: FuturesUnordered::new(),
+            ask_neighbours_at: Duration::ZERO,
+            limits: config.limits,
+        })
+    }
+
+    pub(crate) async fn run(mut self) {
+        let stop = self.stop.clone();
+        let local = self.watcher.changed().await;
+        self.local_changed(local);
+        loop {
+            let next = self.next_tick();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.swarm.select_next_some() => self.on_event(event),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some(id) = self.abandoned.next(), if !self.abandoned.is_empty() => self.end_find(id),
+                local = self.watcher.changed() => self.local_changed(local),
+                () = tokio::time::sleep_until(next) => {}
+            }
+            self.advance();
+        }
+        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.epoch.elapsed()
+    }
+
+    fn next_tick(&self) -> Instant {
+        let dial = if self.may_dial() { self.book.next_due() } else { None };
+        let due = [dial, self.seeds.next_due(), self.asking_due(), Some(self.ask_neighbours_at)];
+        let soonest = due.into_iter().flatten().min().unwrap_or(Duration::MAX);
+        let wait = soonest.saturating_sub(self.now()).clamp(LEAST_TICK, IDLE_TICK);
+        Instant::now() + wait
+    }
+
+    /// Does what is due.
+    fn advance(&mut self) {
+        let now = self.now();
+        self.dial_seeds(now);
+        while self.may_dial()
+            && let Some((peer, addrs)) = self.book.dial_next(now)
+        {
+            self.dial(peer, addrs);
+        }
+        if self.ask_neighbours_at <= now {
+            self.ask_someone_for_neighbours(now);
+        }
+        self.send_asks(now);
+    }
+
+    fn may_dial(&self) -> bool {
+        let busy = self.links.len() + self.dialing;
+        self.dialing < self.limits.pending_outbound as usize && busy < self.limits.wanted_connections as usize
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Find { digests, role, to } => self.begin_find(digests, role, to),
+            Command::Disconnect { peer, why } => self.disconnect(peer, why, false),
+        }
+    }
+
+    fn local_changed(&mut self, local: Vec<crate::net::LocalAddress>) {
+        let own: Vec<_> = local.iter().map(|local| SocketAddr::new(local.address, self.port)).collect();
+        tracing::info!(addresses = ?own, "addresses used for peers");
+        self.swarm.behaviour_mut().gate.set_local(local);
+        if self.own.try_send(own).is_err() {
+            tracing::debug!("the transport has not yet taken the last change of addresses");
+        }
+        let now = self.now();
+        self.book.network_changed(now);
+        self.seeds.network_changed(now);
+    }
+
+    fn way(&self, address: SocketAddr) -> Way {
+        if self.swarm.behaviour().gate.is_near(address.ip()) { Way::Lan } else { Way::Group }
+    }
+
+    /// Makes what is known of a peer visible to the handle.
+    fn publish(&self, peer: &PeerId) {
+        let known = self.book.get(peer);
+        let link = self.links.get(peer);
+        let mut peers = self.shared.peers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.is_none() && link.is_none() {
+            peers.remove(peer);
+            return;
+        }
+        let proven = link.is_some_and(|link| link.proven);
+        let stage = known.map_or(Stage::Idle, |known| known.stage);
+        let state = match known {
+            _ if proven => PeerState::Connected,
+            _ if link.is_some() || stage == Stage::Dialing => PeerState::Connecting,
+            Some(known) if known.refused => PeerState::Refused,
+            Some(known) if known.failures > 0 => PeerState::Unreachable,
+            _ => PeerState::Known,
+        };
+        let addrs = match link.and_then(Link::listens_at) {
+            Some(address) => vec![address],
+            None => known.map(|known| known.addrs.clone()).unwrap_or_default(),
+        };
+        let nearest = link.map(|link| link.remote).or(addrs.first().copied());
+        let view = PeerView {
+            peer: *peer,
+            way: nearest.map_or(Way::Group, |address| self.way(address)),
+            addrs,
+            state,
+            agent: link.map(|link| link.agent.clone()).unwrap_or_default(),
+            connected_since: link.filter(|link| link.proven).map(|link| link.since.into_std()),
+            rtt: link.and_then(|link| link.rtt),
+            why_not: known.and_then(|known| known.why_not.clone()),
+        };
+        peers.insert(*peer, view);
+        drop(peers);
+        let connected = self.links.values().filter(|link| link.proven).count();
+        self.shared.connected.store(connected, Ordering::Relaxed);
+    }
+}

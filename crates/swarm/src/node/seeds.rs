@@ -1,0 +1,126 @@
+//! The bootstrap members: kept connected, one connection for each line of the configuration.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, DialError};
+
+use super::Node;
+use crate::bucket::Time;
+use crate::config::Bootstrap;
+use crate::doorway::multiaddr;
+
+/// Bootstrap members of one configuration.
+const MAX_SEEDS: usize = 64;
+/// The first wait after a failure; doubled with each.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// And the longest: they are few, and a network that comes back should be noticed.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// When the member is this machine itself.
+const ITSELF_WAIT: Duration = Duration::from_secs(30 * 60);
+
+struct Seed {
+    from: Bootstrap,
+    addrs: Vec<SocketAddr>,
+    next: usize,
+    due: Option<Time>,
+    failures: u32,
+    peer: Option<PeerId>,
+}
+
+/// All of them.
+pub(super) struct Seeds {
+    all: Vec<Seed>,
+    dialing: BTreeMap<usize, ConnectionId>,
+}
+
+impl Seeds {
+    pub(super) fn new(bootstrap: Vec<Bootstrap>) -> Self {
+        let all = bootstrap
+            .into_iter()
+            .take(MAX_SEEDS)
+            .map(|from| {
+                let addrs = if let Bootstrap::Address(address) = from { vec![address] } else { Vec::new() };
+                Seed { from, addrs, next: 0, due: Some(Duration::ZERO), failures: 0, peer: None }
+            })
+            .collect();
+        Self { all, dialing: BTreeMap::new() }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.all.iter().filter_map(|seed| seed.due).min()
+    }
+
+    pub(super) fn connected(&mut self, id: ConnectionId, peer: PeerId) {
+        if let Some(seed) = self.take_dialing(id) {
+            seed.peer = Some(peer);
+            seed.failures = 0;
+            seed.due = None;
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Time, id: ConnectionId, error: &DialError) {
+        let Some(seed) = self.take_dialing(id) else { return };
+        let itself = matches!(error, DialError::LocalPeerId { .. });
+        seed.fail(now, itself);
+        if !itself {
+            tracing::info!(member = %seed.from, %error, "a bootstrap member cannot be reached; trying again");
+        }
+    }
+
+    pub(super) fn lost(&mut self, now: Time, peer: &PeerId) {
+        for seed in self.all.iter_mut().filter(|seed| seed.peer.as_ref() == Some(peer)) {
+            seed.peer = None;
+            seed.due = Some(now + FIRST_WAIT.mul_f64(0.5 + fastrand::f64()));
+        }
+    }
+
+    pub(super) fn network_changed(&mut self, now: Time) {
+        for seed in self.all.iter_mut().filter(|seed| seed.due.is_some()) {
+            seed.due = Some(now);
+        }
+    }
+
+    fn take_dialing(&mut self, id: ConnectionId) -> Option<&mut Seed> {
+        let index = self.dialing.iter().find(|(_, dialing)| **dialing == id).map(|(index, _)| *index)?;
+        self.dialing.remove(&index);
+        self.all.get_mut(index)
+    }
+}
+
+impl Seed {
+    fn fail(&mut self, now: Time, itself: bool) {
+        self.failures = self.failures.saturating_add(1);
+        self.next = self.next.wrapping_add(1);
+        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT);
+        let wait = if itself { ITSELF_WAIT } else { wait };
+        self.due = Some(now + wait.mul_f64(0.5 + fastrand::f64()));
+    }
+}
+
+impl Node {
+    pub(super) fn dial_seeds(&mut self, now: Time) {
+        for index in 0..self.seeds.all.len() {
+            let seed = &mut self.seeds.all[index];
+            if seed.due.is_none_or(|due| due > now) {
+                continue;
+            }
+            seed.due = None;
+            let Some(address) = seed.addrs.get(seed.next % seed.addrs.len().max(1)).copied() else {
+                continue;
+            };
+            let dial = DialOpts::unknown_peer_id().address(multiaddr(address)).build();
+            let id = dial.connection_id();
+            match self.swarm.dial(dial) {
+                Ok(()) => {
+                    self.dialing += 1;
+                    self.seeds.dialing.insert(index, id);
+                }
+                Err(_) => self.seeds.all[index].fail(now, false),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The handle that the rest of the house holds.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dray_content::Digest;
+use libp2p::PeerId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Mode, Role, Way};
+use crate::node::Node;
+use crate::view::{Counters, Counts, PeerView};
+
+/// Commands under way to the swarm's task.
+const COMMANDS: usize = 1024;
+/// Candidates that a searcher has not yet taken.
+const CANDIDATES: usize = 256;
+
+/// Someone who has a content, or fetches it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Where it takes connections of either plane.
+    pub addrs: Vec<SocketAddr>,
+    /// How it is reached.
+    pub way: Way,
+    /// What it wants with the content.
+    pub role: Role,
+}
+
+/// Why the swarm did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SwarmError {
+    /// [`Mode::Group`] was asked for without a group.
+    #[error("group mode needs a group")]
+    NoGroup,
+    /// The key cannot be used for encryption.
+    #[error("the key of this machine cannot be used: {0}")]
+    Key(String),
+}
+
+pub(crate) enum Command {
+    Find { digests: Vec<Digest>, role: Role, to: mpsc::Sender<Candidate> },
+    Disconnect { peer: PeerId, why: String },
+}
+
+/// What the handle reads without asking the task.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) connected: AtomicUsize,
+    pub(crate) peers: Mutex<BTreeMap<PeerId, PeerView>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The swarm as the rest of the house sees it: cheap to clone. When the last one is dropped the swarm says goodbye.
+#[derive(Clone)]
+pub struct Swarm {
+    me: PeerId,
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Swarm {
+    /// Starts it on the runtime of the caller.
+    ///
+    /// # Errors
+    /// [`SwarmError::NoGroup`], [`SwarmError::Key`].
+    pub fn start(config: Config) -> Result<Self, SwarmError> {
+        if config.mode == Mode::Group && config.group.is_none() {
+            return Err(SwarmError::NoGroup);
+        }
+        let me = config.key.peer_id();
+        let (commands, from_handle) = mpsc::channel(COMMANDS);
+        let shared = Arc::new(Shared::default());
+        let stop = CancellationToken::new();
+        let node = Node::new(config, from_handle, Arc::clone(&shared), stop.clone())?;
+        let tasks = TaskTracker::new();
+        tasks.spawn(node.run());
+        tasks.close();
+        Ok(Self { me, commands, shared, stop, tasks })
+    }
+
+    /// Who this machine is.
+    #[must_use]
+    pub fn me(&self) -> PeerId {
+        self.me
+    }
+
+    /// Asks everyone connected, now and later, who has or wants the content with any of these digests. The receiver yields
+    /// each peer once for as long as it stays connected; while it is alive others are told that this machine wants (or
+    /// has) the content. It is closed at once when too many searches run.
+    #[must_use]
+    pub fn find(&self, digests: &[Digest], role: Role) -> mpsc::Receiver<Candidate> {
+        let (to, found) = mpsc::channel(CANDIDATES);
+        if self.commands.try_send(Command::Find { digests: digests.to_vec(), role, to }).is_err() {
+            self.shared.counters.count(&self.shared.counters.refused_finds);
+        }
+        found
+    }
+
+    /// Everyone known, by peer id.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerView> {
+        let peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.values().cloned().collect()
+    }
+
+    /// How many peers are connected, and proven to be of the swarm.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// What happened since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.counts()
+    }
+
+    /// Ends the connection with this peer; `why` is shown beside it. It may come back when [`Directory::admit`] lets it.
+    ///
+    /// [`Directory::admit`]: crate::Directory::admit
+    pub fn disconnect(&self, peer: PeerId, why: &str) {
+        // With so many commands waiting that this one finds no place, the connection is refused at its next attempt.
+        let _ = self.commands.try_send(Command::Disconnect { peer, why: why.to_owned() });
+    }
+
+    /// Says goodbye and waits until all is closed.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
