@@ -10,6 +10,7 @@
 
 mod builder;
 mod digest;
+pub mod evidence;
 mod piece;
 pub mod published;
 mod table;
