@@ -16,7 +16,7 @@ impl Planner {
             Verdict::Try { base_bytes_per_s } => self.try_connection(now, subject, base_bytes_per_s),
             Verdict::Keep => self.experiment = None,
             // The end of a connection of its subject concludes the experiment.
-            Verdict::GiveBack { extra } => drop(self.cancel(extra, CancelReason::NoGain)),
+            Verdict::GiveBack { extra } => drop(self.cancel(now, extra, CancelReason::NoGain)),
         }
     }
 
@@ -56,6 +56,11 @@ impl Planner {
             Some(experiment) if experiment.subject == source => self.conclude_without_gain(),
             _ => {}
         }
+    }
+
+    /// What a second connection would gain cannot be measured in a swarm.
+    pub(crate) fn forget_experiment(&mut self) {
+        self.conclude_without_gain();
     }
 
     fn conclude_without_gain(&mut self) {

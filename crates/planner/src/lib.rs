@@ -37,6 +37,7 @@ mod settings;
 mod source;
 mod split;
 mod steer;
+mod swarm;
 mod wanted;
 
 /// Time since any epoch the caller likes. It never goes back.
@@ -48,4 +49,5 @@ pub use planner::Planner;
 pub use request::RequestId;
 pub use settings::Settings;
 pub use source::{Has, MAX_SOURCES, Ranges, Source, SourceId, SourceKind};
+pub use swarm::{FULL_VIEW, Member, NEAR, Peer, neighbours};
 pub use wanted::{OPEN_END, SizeError, Wanted, WantedRanges};

@@ -23,6 +23,8 @@ pub enum Due {
     Trust(SourceId),
     /// The experiment with one more connection to a server goes on.
     Experiment(SourceId),
+    /// Something that was left to the others of the swarm is to be looked at again.
+    Swarm,
 }
 
 impl Planner {
@@ -46,7 +48,8 @@ impl Planner {
         let experiment = self.experiment.as_ref().and_then(|experiment| {
             Some((experiment.due(&self.settings)?, Due::Experiment(experiment.subject)))
         });
-        requests.chain(sources).chain(experiment).min()
+        let swarm = self.swarm_due().map(|time| (time, Due::Swarm));
+        requests.chain(sources).chain(experiment).chain(swarm).min()
     }
 
     /// Time has passed: acts on everything that is due. Afterwards the timeout lies ahead.
@@ -59,22 +62,24 @@ impl Planner {
             }
         }
         self.step_experiment(now);
+        self.swarm_timeout(now);
         self.replan = true;
     }
 
     fn stalls_at(&self, request: &Request) -> Time {
-        request.heard.saturating_add(self.settings.stall)
+        request.heard.saturating_add(request.patience)
     }
 
     /// A look at the rate makes sense only if there is somebody else to ask.
     fn looks_at(&self, request: &Request) -> Option<Time> {
-        (self.sources.len() > 1).then(|| request.look.since.saturating_add(self.settings.slow_after))
+        (self.sources.len() > 1 && !self.is_in_swarm())
+            .then(|| request.look.since.saturating_add(self.settings.slow_after))
     }
 
     fn take_back_stalled(&mut self, now: Time) {
         let is_due = |request: &Request| self.stalls_at(request) <= now;
         for id in self.ids_of(is_due) {
-            let ended = self.cancel(id, CancelReason::Stalled);
+            let ended = self.cancel(now, id, CancelReason::Stalled);
             // One that brought everything and was never reported finished is no fault of its source.
             if let Some(ended) = ended.filter(|ended| ended.left().is_some()) {
                 self.blame(now, ended.source, Duration::ZERO);
@@ -87,7 +92,7 @@ impl Planner {
         for id in self.ids_of(is_due) {
             let Some(request) = self.requests.get(&id) else { continue };
             if self.is_slow(now, request) {
-                let Some(ended) = self.cancel(id, CancelReason::Slow) else { continue };
+                let Some(ended) = self.cancel(now, id, CancelReason::Slow) else { continue };
                 if ended.is_silent() {
                     self.blame(now, ended.source, Duration::ZERO);
                 } else if let Some(state) = self.sources.get_mut(&ended.source) {

@@ -9,7 +9,7 @@ use crate::{CancelReason, Command, Has, OPEN_END, Planner, Ranges, RequestId, So
 
 /// Which of the missing bytes are looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Urgency {
+pub(crate) enum Urgency {
     /// Those a reader waits for.
     Preferred,
     /// All of them.
@@ -28,8 +28,15 @@ impl Planner {
             if !self.replan {
                 return None;
             }
+            if self.swarm.me.is_some() {
+                self.look_around(now);
+                if self.is_in_swarm() {
+                    self.replan = self.plan_in_swarm(now);
+                    continue;
+                }
+            }
             // One decision at a time. Each starts a request, of which only so many may run, or ends one for good.
-            self.replan = self.drop_unneeded()
+            self.replan = self.drop_unneeded(now)
                 || self.give_free(now, Urgency::Preferred)
                 || self.preempt(now)
                 || self.give_free(now, Urgency::Any)
@@ -71,12 +78,12 @@ impl Planner {
     }
 
     /// Ends one request of which nothing is missing any more: another has brought it in the meantime.
-    fn drop_unneeded(&mut self) -> bool {
+    pub(crate) fn drop_unneeded(&mut self, now: Time) -> bool {
         let needed = |range: ByteRange| self.missing.overlaps(&range);
         let unneeded =
             self.requests.iter().find(|(_, request)| request.left().is_some_and(|left| !needed(left)));
         let Some(id) = unneeded.map(|(id, _)| *id) else { return false };
-        self.cancel(id, CancelReason::NotNeeded);
+        self.cancel(now, id, CancelReason::NotNeeded);
         true
     }
 
@@ -113,7 +120,7 @@ impl Planner {
     }
 
     /// The first bytes outside `claimed` that this source should be asked for.
-    fn offer(
+    pub(crate) fn offer(
         &self,
         now: Time,
         state: &SourceState,
@@ -217,7 +224,7 @@ impl Planner {
             urgent.is_some_and(|urgent| !self.is_claimed_by_another(**id, urgent.start()))
         });
         let Some(id) = victim.map(|(id, _)| *id) else { return false };
-        self.cancel(id, CancelReason::Preempted);
+        self.cancel(now, id, CancelReason::Preempted);
         true
     }
 

@@ -8,6 +8,7 @@ use dray_ranges::{ByteRange, RangeSet};
 use crate::probe::Experiment;
 use crate::request::Request;
 use crate::source::SourceState;
+use crate::swarm::Swarm;
 use crate::wanted::{Target, clip};
 use crate::{
     CancelReason, Command, Failure, MAX_SOURCES, RequestId, Settings, SizeError, Source, SourceId, Time,
@@ -37,6 +38,8 @@ pub struct Planner {
     next_request: u64,
     /// Whether anything happened since the last plan that could lead to another one.
     pub(crate) replan: bool,
+    /// The others that want or have the same file.
+    pub(crate) swarm: Swarm,
 }
 
 impl Planner {
@@ -58,46 +61,50 @@ impl Planner {
             next_source: 0,
             next_request: 0,
             replan: true,
+            swarm: Swarm::default(),
         }
     }
 
     /// A source takes part from now on. Beyond [`MAX_SOURCES`] it is named but never asked.
-    pub fn add_source(&mut self, _now: Time, source: Source) -> SourceId {
+    pub fn add_source(&mut self, now: Time, source: Source) -> SourceId {
         let id = SourceId(self.next_source);
         self.next_source = self.next_source.saturating_add(1);
         if self.sources.len() < MAX_SOURCES {
             self.sources.insert(id, SourceState::new(source));
             self.replan = true;
+            self.peer_added(now, id);
         }
         id
     }
 
     /// A source is no longer there: its requests are cancelled.
-    pub fn remove_source(&mut self, _now: Time, source: SourceId) {
+    pub fn remove_source(&mut self, now: Time, source: SourceId) {
         let running: Vec<RequestId> = self.requests_of(source).collect();
         for request in running {
-            self.cancel(request, CancelReason::SourceGone);
+            self.cancel(now, request, CancelReason::SourceGone);
         }
         if let Some(state) = self.sources.remove(&source) {
             if state.bytes > 0 {
                 self.departed.insert(source, state.bytes);
             }
             self.replan = true;
+            self.peer_removed(now, state);
         }
     }
 
     /// Something about a source is different: it has more bytes, or its first answer told whether it does ranges.
     /// Requests that run are left alone.
-    pub fn update_source(&mut self, _now: Time, source: SourceId, about: Source) {
-        if let Some(state) = self.sources.get_mut(&source) {
-            state.update(about);
-            self.replan = true;
-        }
+    pub fn update_source(&mut self, now: Time, source: SourceId, about: Source) {
+        self.replan |= self.sources.contains_key(&source);
+        self.peer_updated(now, source, about);
     }
 
     /// Requests are divided at multiples of this many bytes from now on: the length of a piece, once it is known.
     pub fn set_alignment(&mut self, bytes: u64) {
-        self.settings.alignment = bytes.max(1);
+        if bytes.max(1) != self.settings.alignment {
+            self.settings.alignment = bytes.max(1);
+            self.drop_board();
+        }
     }
 
     /// The size of the file is known. An error changes nothing: the file is not what it was taken for.
@@ -130,20 +137,28 @@ impl Planner {
         let keep = self.missing.iter_within(asked).next();
         let reached = keep.map_or(asked.end(), ByteRange::end);
         let came = reached - asked.start();
+        let (is_first, started) = (running.is_silent(), running.started);
         running.advance(now, reached, came);
-        let rate_is_news = state.meter.add(now, came) && several;
+        let rate_is_news = state.meter.add(now, came) && several && self.swarm.board.is_none();
         self.received = self.received.saturating_add(came);
+        if is_first {
+            state.heard_after(now.saturating_sub(started));
+        }
         if let Some(keep) = keep {
             state.credit(keep.len());
             self.have.insert(keep);
             self.missing.remove(keep);
         }
+        let is_server = state.is_server();
+        let is_open_question = state.active == self.requests.len() && state.is_open_question();
+        self.swarm_received(keep, is_server);
         // A stream of bytes changes nothing that was planned, until it tells a rate by which others may be better or
         // worse, or makes them unnecessary.
         self.replan |= rate_is_news || self.missing.is_empty();
+        let may_experiment = is_open_question && !self.is_in_swarm();
         match &mut self.experiment {
             Some(experiment) => experiment.heard(now, request, &self.settings),
-            None if state.active == self.requests.len() && state.is_open_question() => {
+            None if may_experiment => {
                 self.experiment = Some(Experiment::new(now, source, &self.settings));
             }
             None => {}
@@ -157,13 +172,17 @@ impl Planner {
             self.missing.insert(wrong);
         }
         self.have.remove(range);
+        self.mark_missing(range);
         self.replan = true;
     }
 
     /// A request gave all that it was asked for, as last shortened. If that was "to the end of the file" and nobody
     /// knows the size, this is how it becomes known. One that ends early counts as failed.
     pub fn finished(&mut self, now: Time, request: RequestId) {
-        let Some(ended) = self.end_request(request) else { return };
+        let Some(ended) = self.end_request(now, request) else { return };
+        if ended.left().is_none() {
+            self.learn_pace(now, &ended);
+        }
         let found_the_end = ended.is_open() && self.learn_size(now, ended.next()).is_ok();
         if !found_the_end && ended.left().is_some() {
             self.blame(now, ended.source, Duration::ZERO);
@@ -172,7 +191,7 @@ impl Planner {
 
     /// A request failed; what it did not bring is missing as before.
     pub fn failed(&mut self, now: Time, request: RequestId, failure: Failure) {
-        let Some(ended) = self.end_request(request) else { return };
+        let Some(ended) = self.end_request(now, request) else { return };
         match failure {
             Failure::Retry { after } => self.blame(now, ended.source, after),
             Failure::Gone => self.remove_source(now, ended.source),
@@ -196,7 +215,8 @@ impl Planner {
     pub fn stuck(&self) -> bool {
         let could_give = |state: &SourceState| {
             state.about.max_requests > 0
-                && self.missing.iter().any(|gap| state.about.has.within(gap).next().is_some())
+                && (self.has_open_piece(state)
+                    || self.missing.iter().any(|gap| state.about.has.within(gap).next().is_some()))
         };
         !self.done() && self.requests.is_empty() && !self.sources.values().any(could_give)
     }
@@ -239,13 +259,14 @@ impl Planner {
         if let Some(state) = self.sources.get_mut(&source) {
             state.active += 1;
         }
-        self.requests.insert(id, Request::new(now, source, range));
+        self.requests.insert(id, Request::new(now, source, range, self.settings.stall));
+        self.swarm_started(source, range);
         self.experiment = self.experiment.take().filter(Experiment::is_trying);
         id
     }
 
     /// Forgets a request, however it ended.
-    pub(crate) fn end_request(&mut self, id: RequestId) -> Option<Request> {
+    pub(crate) fn end_request(&mut self, now: Time, id: RequestId) -> Option<Request> {
         let request = self.requests.remove(&id)?;
         if let Some(state) = self.sources.get_mut(&request.source) {
             state.active = state.active.saturating_sub(1);
@@ -254,13 +275,14 @@ impl Planner {
             }
         }
         self.disturb_experiment(request.source);
+        self.swarm_ended(now, &request);
         self.replan = true;
         Some(request)
     }
 
     /// Drops a request and says so, unless nobody was told of it yet.
-    pub(crate) fn cancel(&mut self, id: RequestId, reason: CancelReason) -> Option<Request> {
-        let request = self.end_request(id)?;
+    pub(crate) fn cancel(&mut self, now: Time, id: RequestId, reason: CancelReason) -> Option<Request> {
+        let request = self.end_request(now, id)?;
         if request.announced {
             self.commands.push_back(Command::Cancel { request: id, reason });
         }
@@ -273,5 +295,6 @@ impl Planner {
         if !state.fail(now, after, &self.settings) {
             self.remove_source(now, source);
         }
+        self.recount(now, source);
     }
 }

@@ -1,5 +1,7 @@
 //! One running request.
 
+use std::time::Duration;
+
 use dray_ranges::ByteRange;
 
 use crate::{OPEN_END, SourceId, Time};
@@ -24,6 +26,16 @@ pub(crate) struct Request {
     pub(crate) announced: bool,
     /// Since when, and how many bytes, for the next look at its rate.
     pub(crate) look: Look,
+    /// When it was decided on.
+    pub(crate) started: Time,
+    /// How long it may stay silent.
+    pub(crate) patience: Duration,
+    /// Requests of its source that ran when it was decided on, itself among them.
+    pub(crate) queue: usize,
+    /// Another downloader was late with these bytes.
+    pub(crate) is_takeover: bool,
+    /// A second source was asked for the same.
+    pub(crate) is_doubled: bool,
 }
 
 /// The stretch of time over which a request's rate is judged.
@@ -34,7 +46,7 @@ pub(crate) struct Look {
 }
 
 impl Request {
-    pub(crate) fn new(now: Time, source: SourceId, range: ByteRange) -> Self {
+    pub(crate) fn new(now: Time, source: SourceId, range: ByteRange, patience: Duration) -> Self {
         Self {
             source,
             start: range.start(),
@@ -43,6 +55,11 @@ impl Request {
             heard: now,
             announced: false,
             look: Look { since: now, bytes: 0 },
+            started: now,
+            patience,
+            queue: 1,
+            is_takeover: false,
+            is_doubled: false,
         }
     }
 
@@ -54,6 +71,16 @@ impl Request {
     /// The same, when it is known where it ends.
     pub(crate) fn known_left(&self) -> Option<ByteRange> {
         self.left().filter(|left| left.end() != OPEN_END)
+    }
+
+    /// What it was asked for, as last shortened.
+    pub(crate) fn asked_range(&self) -> Option<ByteRange> {
+        ByteRange::new(self.start, self.end)
+    }
+
+    /// How many bytes it was asked for, as last shortened.
+    pub(crate) fn asked_len(&self) -> u64 {
+        self.end.saturating_sub(self.start)
     }
 
     /// Offset of the byte that comes next.

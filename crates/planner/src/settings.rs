@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Requests that may run at once, over all sources; at least 1.
     pub max_connections: usize,
+    /// Requests to peers that may run at once when there is a swarm; at least 1.
+    pub max_peer_requests: usize,
     /// A running request with fewer bytes left is not divided.
     pub min_split: u64,
     /// Requests are divided at multiples of this many bytes, so that a piece comes from one source; at least 1.
@@ -42,6 +44,7 @@ impl Settings {
     pub(crate) fn sane(self) -> Self {
         Self {
             max_connections: self.max_connections.max(1),
+            max_peer_requests: self.max_peer_requests.max(1),
             alignment: self.alignment.max(1),
             probe_after: self.probe_after.max(SHORTEST_WAIT),
             probe_settle: self.probe_settle.max(SHORTEST_WAIT),
@@ -56,6 +59,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_connections: 16,
+            max_peer_requests: 24,
             min_split: 4 * 1024 * 1024,
             alignment: 256 * 1024,
             probe_after: Duration::from_secs(3),

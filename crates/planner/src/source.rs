@@ -5,6 +5,7 @@ use std::time::Duration;
 use dray_ranges::{ByteRange, RangeSet};
 
 use crate::rate::Meter;
+use crate::swarm::PeerState;
 use crate::{Settings, Time};
 
 /// How many sources a planner uses at once. One that is added beyond is never asked for anything.
@@ -107,6 +108,10 @@ pub(crate) struct SourceState {
     pub(crate) resting_until: Option<Time>,
     /// It failed or was slow: until then it is asked only for what no other is ready to give.
     pub(crate) doubted_until: Option<Time>,
+    /// What the swarm knows of it, if it is a peer.
+    pub(crate) peer: Option<Box<PeerState>>,
+    /// How long it takes to send the first byte, lately.
+    pub(crate) latency: Option<Duration>,
 }
 
 impl SourceState {
@@ -122,6 +127,8 @@ impl SourceState {
             failures: 0,
             resting_until: None,
             doubted_until: None,
+            peer: None,
+            latency: None,
         }
     }
 

@@ -34,7 +34,11 @@ impl Planner {
     /// Ends a request at `end`; what it had beyond is free.
     pub(crate) fn shorten(&mut self, id: RequestId, end: u64) {
         if let Some(request) = self.requests.get_mut(&id) {
+            let given_up = request.left().and_then(|left| ByteRange::new(end.max(left.start()), left.end()));
             request.shorten(end);
+            if let Some(given_up) = given_up {
+                self.unmark_coming(given_up);
+            }
             self.commands.push_back(Command::Shorten { request: id, end });
         }
     }

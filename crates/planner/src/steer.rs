@@ -8,7 +8,7 @@ use crate::{CancelReason, OPEN_END, Planner, Ranges, RequestId, Time, WantedRang
 impl Planner {
     /// These bytes of the file are wanted from now on, in place of those named before. Bytes beyond a known size are not. A request
     /// ends where the wanted bytes that it works on end, and at once when they begin far behind the point that it has reached.
-    pub fn want(&mut self, _now: Time, ranges: WantedRanges) {
+    pub fn want(&mut self, now: Time, ranges: WantedRanges) {
         let mut bytes = match ranges {
             WantedRanges::All => ByteRange::new(0, OPEN_END).into_iter().collect(),
             WantedRanges::Only(set) => set,
@@ -23,13 +23,14 @@ impl Planner {
         self.target.set_bytes(bytes);
         let running: Vec<RequestId> = self.requests.keys().copied().collect();
         for id in running {
-            self.trim(id);
+            self.trim(now, id);
         }
+        self.missing_anew();
         self.replan = true;
     }
 
     /// Takes from a request what is not wanted any more.
-    fn trim(&mut self, id: RequestId) {
+    fn trim(&mut self, now: Time, id: RequestId) {
         let Some(request) = self.requests.get(&id) else { return };
         let Some(left) = request.left() else { return };
         let passes_over =
@@ -46,7 +47,7 @@ impl Planner {
                 }
             }
             _ => {
-                self.cancel(id, CancelReason::NotNeeded);
+                self.cancel(now, id, CancelReason::NotNeeded);
             }
         }
     }

@@ -1,0 +1,125 @@
+//! Who is to be believed, whose turn it is, and how long to wait for others: what keeps machines that do not speak
+//! to each other about it from doing the same.
+
+use std::time::Duration;
+
+use super::{Bits, Division, Member};
+use crate::rate::time_for;
+use crate::source::SourceState;
+use crate::{Planner, SourceId, Time};
+
+/// Who is in line for a piece waits this long for each that is before it: long enough to hear that another has
+/// begun.
+const TURN: Duration = Duration::from_millis(50);
+
+/// But no longer than this.
+const MAX_TURNS: Duration = Duration::from_secs(2);
+
+/// A piece that another takes from the origin is late after this many times the time it would take here, and the floor.
+const LATE_PERCENT: u32 = 150;
+const LATE_FLOOR: Duration = Duration::from_millis(300);
+const LATE_CEILING: Duration = Duration::from_secs(120);
+
+/// The same, when it is not known how fast the origin is.
+const LATE_UNKNOWN: Duration = Duration::from_secs(5);
+
+/// No downloader is believed to fetch more pieces than this at once, or a quarter of all.
+const MAX_CLAIMED: usize = 16;
+
+/// Shares are even when nobody has come or gone for this long.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
+
+/// A piece that is the business of machines unknown here is asked for when there was no news for this long, and as
+/// much longer again as chance says, so that not all who wait ask at once.
+const FAR_WAIT: Duration = Duration::from_secs(10);
+
+impl Planner {
+    /// The division, made anew after a change.
+    pub(crate) fn divide(&mut self, now: Time) -> Option<Division> {
+        let me = self.swarm.me?;
+        let pieces = self.swarm.board.as_ref()?.pieces();
+        let settles = self.swarm.changed.saturating_add(SETTLED_AFTER);
+        let is_settled = settles <= now;
+        if !is_settled {
+            self.wake_at(settles);
+        }
+        let fits = self.swarm.division.as_ref().is_some_and(|division| division.is_settled == is_settled);
+        if !fits {
+            let others = self.downloaders().map(|(id, member, _)| (id, member));
+            self.swarm.division = Some(Division::new(&me, others, pieces, is_settled));
+        }
+        self.swarm.division.clone()
+    }
+
+    /// The other downloaders that may be relied upon.
+    pub(crate) fn downloaders(&self) -> impl Iterator<Item = (SourceId, Member, &SourceState)> {
+        self.sources.iter().filter_map(|(id, state)| {
+            let member = state.peer.as_ref()?.member?;
+            Some((*id, member, state))
+        })
+    }
+
+    /// The pieces that others say they take from the origin: all of them, and those of whom it is believed.
+    pub(crate) fn claimed_by_others(&mut self, now: Time) -> (Bits, Bits) {
+        let pieces = self.swarm.board.as_ref().map_or(0, super::Board::pieces);
+        let patience = self.patience();
+        let (mut claimed, mut believed) = (Bits::none(pieces), Bits::none(pieces));
+        self.swarm.claims_due = None;
+        for peer in self.sources.values().filter_map(|state| state.peer.as_ref()) {
+            let Some(late) = peer.claims.late_at(patience) else { continue };
+            for piece in peer.claims.iter().flatten().take(MAX_CLAIMED.max(pieces / 4)) {
+                claimed.insert(piece);
+                if late > now {
+                    believed.insert(piece);
+                }
+            }
+            if late > now {
+                self.swarm.claims_due = Some(self.swarm.claims_due.map_or(late, |due| due.min(late)));
+            } else {
+                self.swarm.opened = self.swarm.opened.max(late);
+            }
+        }
+        (claimed, believed)
+    }
+
+    /// How long another may take for a piece.
+    fn patience(&self) -> Duration {
+        let piece_len = self.swarm.board.as_ref().map_or(0, super::Board::piece_len);
+        let rates = self.sources.values().filter(|state| state.is_server());
+        let Some(rate) = rates.filter_map(|state| state.meter.bytes_per_s()).max() else {
+            return LATE_UNKNOWN;
+        };
+        let expected = time_for(piece_len, rate).saturating_mul(LATE_PERCENT) / 100;
+        expected.saturating_add(LATE_FLOOR).min(LATE_CEILING)
+    }
+
+    /// When it is this machine's turn to ask for a piece that is not of its share: idle ones that come before it are
+    /// given time to begin. An owner that is idle is before all.
+    pub(crate) fn turn(&self, piece: usize, owner: Option<SourceId>) -> Time {
+        let Some(me) = self.swarm.me else { return self.swarm.idle_since };
+        let mine = me.dice(piece as u64);
+        let mut before = 0;
+        for (id, member, state) in self.downloaders() {
+            let is_idle = state.peer.as_ref().is_some_and(|peer| peer.claims.is_empty());
+            if is_idle && (owner == Some(id) || member.dice(piece as u64) < mine) {
+                before += 1;
+            }
+        }
+        self.swarm
+            .idle_since
+            .max(self.swarm.opened)
+            .saturating_add(TURN.saturating_mul(before).min(MAX_TURNS))
+    }
+
+    /// When a piece far away may be asked for.
+    pub(crate) fn far_turn(&self) -> Time {
+        let part = self.swarm.me.map_or(0, |me| me.dice(u64::MAX - 1) % 1_024);
+        let more = FAR_WAIT.saturating_mul(u32::try_from(part).unwrap_or(0)) / 1_024;
+        self.swarm.news.max(self.swarm.idle_since).saturating_add(FAR_WAIT).saturating_add(more)
+    }
+
+    /// The origin is to be looked at again then, at the latest.
+    pub(crate) fn wake_at(&mut self, at: Time) {
+        self.swarm.origin_due = Some(self.swarm.origin_due.map_or(at, |due| due.min(at)));
+    }
+}
