@@ -9,6 +9,7 @@
 //! `frame` (what peers say to each other), `book` (who is known and dialled when) and `gate` (who may connect). `book`,
 //! `wishes`, `frame` and `bucket` decide, are given the time, and do no I/O.
 
+mod beacon;
 mod behaviour;
 mod book;
 mod bucket;
@@ -17,6 +18,7 @@ mod doorway;
 mod frame;
 mod gate;
 mod interfaces;
+mod keys;
 mod net;
 mod node;
 mod swarm;

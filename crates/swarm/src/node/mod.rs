@@ -20,13 +20,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::beacon::{Beacon, Heard};
 use crate::behaviour::{self, Behaviour};
-use crate::book::{Book, Stage};
+use crate::book::{Book, Source, Stage};
 use crate::bucket::Time;
 use crate::config::{Config, Directory, Limits, Way};
 use crate::doorway::Doorway;
 use crate::gate::Gate;
 use crate::interfaces::Watcher;
+use crate::keys;
 use crate::swarm::{Candidate, Command, Shared, SwarmError};
 use crate::view::{PeerState, PeerView};
 use crate::wishes::{WishId, Wishes};
@@ -50,6 +52,7 @@ pub(crate) struct Node {
     swarm: libp2p::Swarm<Behaviour>,
     own: mpsc::Sender<Vec<SocketAddr>>,
     watcher: Watcher,
+    beacon: Option<Beacon>,
     commands: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -85,6 +88,8 @@ impl Node {
                 .map_err(|error| SwarmError::Key(error.to_string()))?;
         // The address does not matter: the listener was bound elsewhere.
         swarm.listen_on(Multiaddr::empty()).map_err(|error| SwarmError::Key(error.to_string()))?;
+        let tag = keys::tag(config.mode, config.group.as_ref());
+        let beacon = config.mdns.then(|| Beacon::new(me, config.port, tag, Arc::clone(&shared.counters)));
         Ok(Self {
             me,
             port: config.port,
@@ -92,6 +97,7 @@ impl Node {
             swarm,
             own,
             watcher: Watcher::new(config.interfaces),
+            beacon,
             commands,
             shared,
             stop,
@@ -123,9 +129,16 @@ impl Node {
                 },
                 Some(id) = self.abandoned.next(), if !self.abandoned.is_empty() => self.end_find(id),
                 local = self.watcher.changed() => self.local_changed(local),
+                heard = async { match self.beacon.as_mut() {
+                    Some(beacon) => beacon.heard().await,
+                    None => std::future::pending().await,
+                } } => self.on_heard(heard),
                 () = tokio::time::sleep_until(next) => {}
             }
             self.advance();
+        }
+        if let Some(beacon) = self.beacon.as_mut() {
+            beacon.goodbye();
         }
         for peer in self.links.keys().copied().collect::<Vec<_>>() {
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -174,6 +187,9 @@ impl Node {
     fn local_changed(&mut self, local: Vec<crate::net::LocalAddress>) {
         let own: Vec<_> = local.iter().map(|local| SocketAddr::new(local.address, self.port)).collect();
         tracing::info!(addresses = ?own, "addresses used for peers");
+        if let Some(beacon) = self.beacon.as_mut() {
+            beacon.set_local(&local);
+        }
         self.swarm.behaviour_mut().gate.set_local(local);
         if self.own.try_send(own).is_err() {
             tracing::debug!("the transport has not yet taken the last change of addresses");
@@ -181,6 +197,24 @@ impl Node {
         let now = self.now();
         self.book.network_changed(now);
         self.seeds.network_changed(now);
+    }
+
+    fn on_heard(&mut self, heard: Heard) {
+        let now = self.now();
+        match heard {
+            Heard::Here(peer, address) => {
+                let in_reach = self.swarm.behaviour().gate.in_reach(address.ip());
+                if in_reach && self.book.learn(now, peer, address, Source::Itself) {
+                    self.publish(&peer);
+                } else {
+                    self.shared.counters.count(&self.shared.counters.refused_addresses);
+                }
+            }
+            Heard::Gone(peer) => {
+                self.book.gone(&peer);
+                self.publish(&peer);
+            }
+        }
     }
 
     fn way(&self, address: SocketAddr) -> Way {

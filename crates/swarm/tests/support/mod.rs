@@ -130,3 +130,15 @@ pub async fn next(found: &mut mpsc::Receiver<Candidate>) -> Candidate {
         .expect("no candidate came")
         .expect("the search was closed")
 }
+
+/// Whether a multicast packet sent on loopback comes back.
+pub fn multicast_works() -> std::io::Result<()> {
+    use std::net::{Ipv4Addr, UdpSocket};
+    let group = Ipv4Addr::new(224, 0, 0, 251);
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    socket2::SockRef::from(&socket).set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.send_to(b"x", (group, socket.local_addr()?.port()))?;
+    socket.recv_from(&mut [0; 8]).map(|_| ())
+}
