@@ -5,6 +5,7 @@
 mod system;
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What the process has used so far.
@@ -32,6 +33,15 @@ pub fn boot_id() -> Option<String> {
     system::boot_id()
 }
 
+/// How long the machine has slept since it was started. The clock of [`std::time::Instant`] stands still meanwhile; zero
+/// where it does not, or where nobody tells. Never goes back.
+pub fn asleep() -> Duration {
+    /// In nanoseconds. Two clocks are read one after the other, so a thread that is held up between them sees too little.
+    static LONGEST: AtomicU64 = AtomicU64::new(0);
+    let seen = u64::try_from(system::asleep().as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(LONGEST.fetch_max(seen, Ordering::Relaxed).max(seen))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +53,13 @@ mod tests {
         assert!(found.resident_bytes > 100_000);
         assert!(found.cpu > Duration::ZERO);
         assert!(cores() >= 1);
+    }
+
+    #[test]
+    fn a_machine_that_is_awake_sleeps_no_longer() {
+        let before = asleep();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(asleep().abs_diff(before) < Duration::from_millis(15));
     }
 
     #[cfg(target_os = "linux")]

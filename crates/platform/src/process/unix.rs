@@ -3,13 +3,31 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::time::ClockId;
+
 use super::Usage;
 
 pub(super) fn usage() -> io::Result<Usage> {
-    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(spent.tv_sec).unwrap_or(0);
-    let nanos = u32::try_from(spent.tv_nsec).unwrap_or(0);
-    Ok(Usage { resident_bytes: resident_bytes().unwrap_or(0), cpu: Duration::new(seconds, nanos) })
+    let cpu = read(ClockId::ProcessCPUTime);
+    Ok(Usage { resident_bytes: resident_bytes().unwrap_or(0), cpu })
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn asleep() -> Duration {
+    // In this order, so that a moment between the two does not count.
+    let with_sleep = read(ClockId::Boottime);
+    with_sleep.saturating_sub(read(ClockId::Monotonic))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn asleep() -> Duration {
+    Duration::ZERO
 }
 
 /// The line "VmRSS:     1234 kB".
