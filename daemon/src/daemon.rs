@@ -28,7 +28,7 @@ use crate::notify::Commands;
 use crate::peering::Peering;
 use crate::records::{self, InstanceLock};
 use crate::runner::{Actor, Clock, Parts, restore, wall};
-use crate::services::{About, Access, Daemon, Jobs};
+use crate::services::{About, Access, Daemon, Downloads, Jobs};
 use crate::signals::{Signals, Wish};
 use crate::wire::take::PATHS;
 use crate::{keeper, service_manager};
@@ -139,6 +139,8 @@ async fn serve(
         metrics: metrics.clone(),
     };
 
+    let downloads = Downloads::beside(&jobs);
+
     if let Some(store) = cache {
         tokio::spawn(keeper::keep(store, arrivals, metrics.clone()));
     }
@@ -146,7 +148,8 @@ async fn serve(
     let stop = CancellationToken::new();
     let working = tokio::spawn(actor.run(stop.clone()));
     let remembering = tokio::spawn(history.keep(stop.clone(), || wall().unix_ms()));
-    let serving = tokio::spawn(server::serve(listener, jobs, daemon, stop.clone().cancelled_owned()));
+    let serving =
+        tokio::spawn(server::serve_all(listener, jobs, daemon, downloads, stop.clone().cancelled_owned()));
     tracing::info!(socket = %config.socket.value.display(), state = %state_dir.display(), "serving");
     service_manager::ready();
 

@@ -2,7 +2,7 @@
 //!
 //! A proto enumeration needs 0 for "not given", so each of ours is the BITS number plus one.
 
-use crate::v1::{ErrorContext, JobPriority, JobState, JobType, SuccessCode};
+use crate::v1::{DownloadProperty, DownloadState, ErrorContext, JobPriority, JobState, JobType, SuccessCode};
 
 macro_rules! numbered_like_bits {
     ($($enumeration:ident: $what:literal;)*) => {$(
@@ -26,6 +26,8 @@ numbered_like_bits! {
     JobState: "BG_JOB_STATE";
     JobPriority: "BG_JOB_PRIORITY";
     ErrorContext: "BG_ERROR_CONTEXT";
+    DownloadState: "DODownloadState";
+    DownloadProperty: "DODownloadProperty";
 }
 
 macro_rules! short_names {
@@ -45,6 +47,8 @@ short_names! {
     JobState: "JOB_STATE_";
     JobPriority: "JOB_PRIORITY_";
     ErrorContext: "ERROR_CONTEXT_";
+    DownloadState: "DOWNLOAD_STATE_";
+    DownloadProperty: "DOWNLOAD_PROPERTY_";
     SuccessCode: "SUCCESS_CODE_";
 }
 

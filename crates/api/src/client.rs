@@ -13,7 +13,11 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     server::MAX_RESPONSE_BYTES,
     transport::{self, ClientStream, ConnectError},
-    v1::{daemon_service_client::DaemonServiceClient, job_service_client::JobServiceClient},
+    v1::{
+        daemon_service_client::DaemonServiceClient,
+        delivery_optimization_service_client::DeliveryOptimizationServiceClient,
+        job_service_client::JobServiceClient,
+    },
 };
 
 /// Jobs over a channel.
@@ -21,6 +25,9 @@ pub type JobClient = JobServiceClient<Channel>;
 
 /// The daemon itself over a channel.
 pub type DaemonClient = DaemonServiceClient<Channel>;
+
+/// Downloads of Delivery Optimization over a channel.
+pub type DownloadClient = DeliveryOptimizationServiceClient<Channel>;
 
 /// A daemon that has not answered a ping for this long is taken for dead, and the calls under way fail.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -56,6 +63,11 @@ pub async fn connect(path: &Path) -> Result<Channel, ConnectError> {
 /// The job service on `channel`.
 pub fn jobs(channel: Channel) -> JobClient {
     JobServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES)
+}
+
+/// The service of Delivery Optimization on `channel`.
+pub fn downloads(channel: Channel) -> DownloadClient {
+    DeliveryOptimizationServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES)
 }
 
 /// The daemon service on `channel`.

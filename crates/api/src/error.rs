@@ -118,6 +118,19 @@ pub fn grpc_code(value: u32) -> Code {
         0x8007_0050 | 0x8007_00B7 => Code::AlreadyExists,
         // Commit, discovery, record in use: the same call succeeds a little later.
         0x8020_0043 | 0x8020_0044 | 0x8020_0048 => Code::Unavailable,
+        // DO: no job, no downloads.
+        0x80D0_2003 | 0x80D0_2005 => Code::NotFound,
+        // DO: unknown, read-only and write-only property, content id, ranges unexpected and expected, range, overlap;
+        // INET_E_INVALID_URL.
+        0x80D0_2011 | 0x80D0_2012 | 0x80D0_2015 => Code::InvalidArgument,
+        0x80D0_2202..=0x80D0_2204 | 0x80D0_5010 | 0x80D0_5012 | 0x800C_0002 => Code::InvalidArgument,
+        // DO: empty, no path, wrong state, no error, nothing to check against, no sink, another sink, no URI, no content id.
+        0x80D0_2004 | 0x80D0_200D | 0x80D0_2013 | 0x80D0_2014 | 0x80D0_2016 => Code::FailedPrecondition,
+        0x80D0_2018 | 0x80D0_2019 | 0x80D0_2200 | 0x80D0_2201 => Code::FailedPrecondition,
+        // DO: no memory stream.
+        0x80D0_200B => Code::Unimplemented,
+        // DO: no service.
+        0x80D0_1001 => Code::Unavailable,
         // BG_E_DATABASE_CORRUPT.
         0x8020_006C => Code::DataLoss,
         _ => Code::Internal,

@@ -3,13 +3,17 @@
 
 use std::{future::Future, time::Duration};
 
-use tonic::transport::Server;
+use tonic::transport::{Server, server::Router};
+use tonic_health::server::HealthReporter;
 
 use crate::{
     FILE_DESCRIPTOR_SET,
     transport::Listener,
     v1::{
         daemon_service_server::{DaemonService, DaemonServiceServer},
+        delivery_optimization_service_server::{
+            DeliveryOptimizationService, DeliveryOptimizationServiceServer,
+        },
         job_service_server::{JobService, JobServiceServer},
     },
 };
@@ -65,6 +69,29 @@ pub async fn serve<J: JobService, D: DaemonService>(
     daemon: D,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
+    let router = router(jobs, daemon).await?.0;
+    run(router, listener, shutdown).await
+}
+
+/// The same, with the downloads of Delivery Optimization besides.
+pub async fn serve_all<J: JobService, D: DaemonService, O: DeliveryOptimizationService>(
+    listener: Listener,
+    jobs: J,
+    daemon: D,
+    downloads: O,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let (router, reporter) = router(jobs, daemon).await?;
+    reporter.set_serving::<DeliveryOptimizationServiceServer<O>>().await;
+    let downloads =
+        DeliveryOptimizationServiceServer::new(downloads).max_decoding_message_size(MAX_REQUEST_BYTES);
+    run(router.add_service(downloads), listener, shutdown).await
+}
+
+async fn router<J: JobService, D: DaemonService>(
+    jobs: J,
+    daemon: D,
+) -> Result<(Router, HealthReporter), ServeError> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<JobServiceServer<J>>().await;
     reporter.set_serving::<DaemonServiceServer<D>>().await;
@@ -82,7 +109,14 @@ pub async fn serve<J: JobService, D: DaemonService>(
         .add_service(health)
         .add_service(JobServiceServer::new(jobs).max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(DaemonServiceServer::new(daemon).max_decoding_message_size(MAX_REQUEST_BYTES));
+    Ok((router, reporter))
+}
 
+async fn run(
+    router: Router,
+    listener: Listener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = router.serve_with_incoming_shutdown(listener.incoming(), async {
         // Dropped or sent: both mean the same.

@@ -3,7 +3,7 @@
 
 use dray_ranges::RangeSpec;
 
-use crate::{FileIndex, JobId, JobType, LocalName, RemoteName, Setting};
+use crate::{DownloadCall, FileIndex, JobId, JobType, LocalName, RemoteName, Setting};
 
 /// A job to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,4 +87,29 @@ pub enum Call {
     /// TakeOwnership by the caller, an administrator (reference 7.10). That the caller can reach the
     /// temporary files is checked before this call; credentials and headers are removed after it.
     TakeOwnership,
+    /// A call on a download of Delivery Optimization.
+    Download(DownloadCall),
+}
+
+impl Call {
+    /// Whether it changes what a job is told to do, and so something that its watchers show, besides its state.
+    #[must_use]
+    pub const fn modifies(&self) -> bool {
+        match self {
+            Call::Set(_)
+            | Call::AddFiles(_)
+            | Call::SetRemoteName { .. }
+            | Call::ReplaceRemotePrefix { .. }
+            | Call::TakeOwnership
+            | Call::Download(DownloadCall::Set(..)) => true,
+            Call::Suspend
+            | Call::Resume
+            | Call::Cancel
+            | Call::Complete
+            | Call::SetValidationState { .. }
+            | Call::RequestFileRanges { .. }
+            | Call::UpdateDownloadPosition { .. }
+            | Call::Download(_) => false,
+        }
+    }
 }

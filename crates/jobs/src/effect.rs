@@ -36,6 +36,14 @@ pub enum Effect {
         /// Offsets in the remote file.
         ranges: RangeSet,
     },
+    /// The file is no longer whole, because more of it is wanted; these bytes of the remote file are in its temporary file
+    /// and stay.
+    Extend {
+        /// Which.
+        file: FileIndex,
+        /// Offsets in the remote file.
+        kept: RangeSet,
+    },
     /// Delete the temporary file of a file, if there is one. Its progress is gone.
     DeleteTemp(FileIndex),
     /// Give a file its final name; answer all of them at once with [`Job::renamed`](crate::Job::renamed).

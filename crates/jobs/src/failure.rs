@@ -38,12 +38,20 @@ pub struct Failure {
     pub code: Code,
     /// One sentence: what is wrong and what to do about it.
     pub sentence: String,
+    /// The code is E_NOTIMPL because an enumeration has no such value, and not because something is not supported
+    /// (reference 16.4).
+    pub is_wrong_value: bool,
 }
 
 impl Failure {
     /// A failure with its sentence.
     pub fn new(code: Code, sentence: impl Into<String>) -> Failure {
-        Failure { code, sentence: sentence.into() }
+        Failure { code, sentence: sentence.into(), is_wrong_value: false }
+    }
+
+    /// E_NOTIMPL for a value that its enumeration does not have.
+    pub fn wrong_value(sentence: impl Into<String>) -> Failure {
+        Failure { is_wrong_value: true, ..Failure::new(Code::E_NOTIMPL, sentence) }
     }
 }
 

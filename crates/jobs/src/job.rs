@@ -4,11 +4,12 @@
 //! up to [`Job::files_at_once`] at a time. The parts: `calls` and `set` answer clients, `complete` is the
 //! two steps of Complete, `events` takes what happens, `running` starts and stops files and decides where
 //! the job rests when none runs, `timers` knows what is due, `restore` is records, `view` is what can be
-//! read. All changes go through `changes`, which puts the effects in order.
+//! read, `download` is what Delivery Optimization has besides. All changes go through `changes`, which puts the effects in order.
 
 mod calls;
 mod changes;
 mod complete;
+pub mod download;
 mod events;
 mod restore;
 mod running;
@@ -33,6 +34,7 @@ use crate::{
     NotifyCommand, NotifyFlags, Now, Outcome, Owner, PeerFlags, Priority, Rules, Timestamp,
 };
 use changes::Changes;
+use download::Download;
 use tally::Tally;
 
 pub use complete::Renamed;
@@ -165,6 +167,8 @@ pub struct Job {
     /// Time in CONNECTING and TRANSFERRING before `active_since`.
     active_spent: Duration,
     active_since: Option<Duration>,
+    /// What makes it a download of Delivery Optimization.
+    download: Option<Box<Download>>,
 }
 
 impl Job {
@@ -181,6 +185,9 @@ impl Job {
         let mut job = Job::empty(now, new.id, new.job_type, caller.owner.clone(), rules);
         job.properties = job.with_settings(new.settings)?;
         job.properties.display_name = new.display_name;
+        if job.job_type == JobType::DoDownload {
+            job.become_download(now);
+        }
         let mut changes = Changes::new(&job);
         changes.persist();
         let effects = changes.finish(&job);
@@ -213,6 +220,7 @@ impl Job {
             inactive_at: now.mono + rules.inactivity,
             active_spent: Duration::ZERO,
             active_since: None,
+            download: None,
             rules,
         }
     }

@@ -34,6 +34,9 @@ pub use delivery::{Delivery, EventId, Scope, SubscriberId, Telling, Verdict};
 pub use effect::{Effect, Event, FileEvent, Notice, RunId};
 pub use failure::{Failure, Outcome};
 pub use file::{BySource, File, FileProgress, Learned};
+pub use job::download::{
+    self, DownloadCall, DownloadProperty, DownloadState, DownloadStatus, DownloadValue, PropertyUse, Wanted,
+};
 pub use job::{Job, JobError, JobProgress, JobTimes, Properties, Renamed, TimerKind};
 pub use limits::{Limits, Rules};
 pub use names::{LocalName, PathRules, RemoteName};

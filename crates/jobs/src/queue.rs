@@ -3,15 +3,16 @@
 //! Every method that returns effects returns those of one job, in order. After each of them, and whenever
 //! [`Queue::timeout`] has come, [`Queue::poll`] is called until it has nothing more to say. A job that has
 //! ended stays until [`Queue::forget`], so that its effects can still be looked up, but it is neither found
-//! nor listed nor counted.
+//! nor listed nor counted. Jobs of BITS and downloads of Delivery Optimization are found and listed apart.
 
 mod access;
 mod signals;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::download::MAX_ENDED;
 use crate::schedule::{Candidate, Move, Places, Schedule};
 use crate::{
     Call, Caller, Code, Effect, Event, Failure, FileIndex, FileRecord, Job, JobId, JobRecord, JobState,
@@ -48,6 +49,8 @@ pub struct Queue {
     alive: usize,
     blocks: BTreeSet<Code>,
     absent: BTreeSet<Owner>,
+    /// The latest downloads that were forgotten: whoever still holds one is told how it ended (reference 13.2).
+    ended: VecDeque<Job>,
 }
 
 impl Queue {
@@ -63,6 +66,7 @@ impl Queue {
             alive: 0,
             blocks: BTreeSet::new(),
             absent: BTreeSet::new(),
+            ended: VecDeque::new(),
         }
     }
 
@@ -139,7 +143,13 @@ impl Queue {
 
     /// A call on a job, by someone who may make it.
     pub fn call(&mut self, now: Now, caller: &Caller, id: JobId, call: Call) -> Result<Outcome, Failure> {
-        self.find(caller, id)?;
+        match call {
+            Call::Download(_) => self.find_download(caller, id)?,
+            _ => self.find(caller, id)?,
+        };
+        if let Some(job) = self.ended.iter_mut().find(|job| job.id() == id) {
+            return job.call(now, caller, call); // which changes nothing
+        }
         let entry = self.jobs.get_mut(&id).ok_or_else(not_found)?;
         let outcome = entry.job.call(now, caller, call);
         self.refresh(now, id);
@@ -180,8 +190,14 @@ impl Queue {
 
     /// Drops a job that has ended, once its effects are done. Any other stays.
     pub fn forget(&mut self, id: JobId) {
-        if self.jobs.get(&id).is_some_and(|entry| entry.job.state().is_final()) {
-            self.jobs.remove(&id);
+        if self.jobs.get(&id).is_some_and(|entry| entry.job.state().is_final())
+            && let Some(entry) = self.jobs.remove(&id)
+            && entry.job.is_do_download()
+        {
+            self.ended.push_back(entry.job);
+            if self.ended.len() > MAX_ENDED {
+                self.ended.pop_front();
+            }
         }
     }
 

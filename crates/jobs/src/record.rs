@@ -9,6 +9,7 @@ use std::fmt;
 use dray_ranges::{RangeSet, RangeSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::job::download::Download;
 use crate::{
     BySource, JobError, JobId, JobState, JobType, Learned, LocalName, Owner, Properties, RemoteName,
     Timestamp,
@@ -52,6 +53,9 @@ pub struct JobRecord {
     pub active_ms: u64,
     #[serde(default)]
     pub properties: Properties,
+    /// Of a download of Delivery Optimization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) download: Option<Box<Download>>,
 }
 
 /// A file of a job.

@@ -32,9 +32,10 @@ impl Priority {
 
     /// The priority with this number; E_NOTIMPL for any other (reference 3.1).
     pub fn from_value(value: u32) -> Result<Priority, Failure> {
-        Priority::ALL.into_iter().find(|priority| priority.value() == value).ok_or_else(|| {
-            Failure::new(Code::E_NOTIMPL, format!("There is no priority {value}; 0 to 3 exist."))
-        })
+        Priority::ALL
+            .into_iter()
+            .find(|priority| priority.value() == value)
+            .ok_or_else(|| Failure::wrong_value(format!("There is no priority {value}; 0 to 3 exist.")))
     }
 }
 
@@ -60,7 +61,7 @@ macro_rules! flags {
                     bits & !Self::DEFINED,
                     Self::DEFINED,
                 );
-                Err(Failure::new(Code::$unknown, sentence))
+                Err(Failure { code: Code::$unknown, ..Failure::wrong_value(sentence) })
             }
 
             /// The bits.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Failure};
+use crate::Failure;
 
 /// Where a job stands: BG_JOB_STATE (reference 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,6 +108,9 @@ pub enum JobType {
     Upload = 1,
     /// One file goes to a server, and an answer comes back.
     UploadReply = 2,
+    /// A download of Delivery Optimization (reference 13). It is no job of BITS: it has no number there, and is in none of
+    /// its lists.
+    DoDownload = 0x100,
 }
 
 impl JobType {
@@ -123,15 +126,13 @@ impl JobType {
             0 => Ok(JobType::Download),
             1 => Ok(JobType::Upload),
             2 => Ok(JobType::UploadReply),
-            _ => {
-                Err(Failure::new(Code::E_NOTIMPL, format!("There is no job type {value}; 0, 1 and 2 exist.")))
-            }
+            _ => Err(Failure::wrong_value(format!("There is no job type {value}; 0, 1 and 2 exist."))),
         }
     }
 
     /// Whether the job downloads.
     #[must_use]
     pub const fn is_download(self) -> bool {
-        matches!(self, JobType::Download)
+        matches!(self, JobType::Download | JobType::DoDownload)
     }
 }

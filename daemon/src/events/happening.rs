@@ -24,6 +24,8 @@ pub(crate) struct Happening {
     pub(super) number: u64,
     pub(super) job: JobId,
     pub(super) owner: Owner,
+    /// It happened to a download of Delivery Optimization, and not to a job.
+    pub(super) is_download: bool,
     /// Only for this subscriber; `None`: for all who want to hear of it.
     pub(super) to: Option<SubscriberId>,
     /// `None` for what comes whatever kinds were asked for.
@@ -38,6 +40,7 @@ impl Happening {
             number: 0,
             job: job.id(),
             owner: job.owner().clone(),
+            is_download: job.is_do_download(),
             to: None,
             kind,
             weight,

@@ -26,6 +26,8 @@ pub(crate) struct Interest {
     pub(crate) kinds: Option<Vec<EventKind>>,
     /// It takes the place of a callback: it is told what the notify flags of its jobs ask for, and answers.
     pub(crate) acknowledges: bool,
+    /// Of downloads of Delivery Optimization, and not of jobs.
+    pub(crate) downloads: bool,
 }
 
 impl Interest {
@@ -36,7 +38,7 @@ impl Interest {
     /// Whether something that everyone may hear concerns it. What notify flags decide about is told by name.
     fn wants(&self, happening: &Happening) -> bool {
         let kind = happening.kind.is_none_or(|kind| self.takes(kind) && !self.acknowledges);
-        kind && self.scope.covers(happening.job, &happening.owner)
+        kind && happening.is_download == self.downloads && self.scope.covers(happening.job, &happening.owner)
     }
 
     /// The kinds as notify flags.
@@ -265,7 +267,7 @@ mod tests {
     fn all_of(owner: &str) -> Interest {
         let caller = Caller::user(Owner::new(owner));
         let scope = Scope { caller, jobs: None, all_users: false };
-        Interest { scope, kinds: None, acknowledges: false }
+        Interest { scope, kinds: None, acknowledges: false, downloads: false }
     }
 
     fn watching(hub: &Arc<Hub>, interest: Interest) -> Subscription {
@@ -308,7 +310,7 @@ mod tests {
         let administrator = Caller::administrator(Owner::new("0"));
         let kinds = Some(vec![EventKind::StateChanged]);
         let scope = Scope { caller: administrator, jobs: None, all_users: true };
-        let picky = watching(&hub, Interest { scope, kinds, acknowledges: false });
+        let picky = watching(&hub, Interest { scope, kinds, acknowledges: false, downloads: false });
         hub.publish(vec![modified(&queue, other, 1), modified(&queue, own, 2)]);
         assert_eq!(number(&watcher).await, 2);
         let changed =

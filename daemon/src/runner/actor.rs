@@ -198,7 +198,7 @@ impl Actor {
             }
             Ask::Call { caller, job, call, reply } => {
                 self.read_meters();
-                let modifies = matches!(call, dray_jobs::Call::Set(_) | dray_jobs::Call::AddFiles(_));
+                let modifies = call.modifies();
                 match self.queue.call(now, &caller, job, call) {
                     Ok(outcome) => {
                         if modifies {

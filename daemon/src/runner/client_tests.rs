@@ -18,7 +18,7 @@ struct Listener {
 
 async fn listen(house: &House) -> Listener {
     let scope = Scope { caller: caller(), jobs: None, all_users: false };
-    let interest = Interest { scope, kinds: None, acknowledges: true };
+    let interest = Interest { scope, kinds: None, acknowledges: true, downloads: false };
     let subscription = Arc::new(house.hub.subscribe(interest.clone()).unwrap());
     let (hub, its) = (house.hub.clone(), subscription.clone());
     let attendance = house.runner.look(move |actor| {

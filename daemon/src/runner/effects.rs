@@ -28,6 +28,7 @@ impl Actor {
                 Effect::Start { file, run } => self.transfers.want((job, file), run),
                 // The engine takes no wishes yet; the bytes come in their own order.
                 Effect::Prefer { .. } => {}
+                Effect::Extend { file, kept } => self.extend(job, file, kept),
                 Effect::DeleteTemp(file) => work.deletes.extend(self.deletion(job, file)),
                 Effect::Rename(file) => work.renames.extend(self.placing(job, file)),
                 Effect::State { from, to } => self.state_changed(job, from, to),
@@ -124,7 +125,7 @@ impl Actor {
             resume_elsewhere: true,
             live: None,
             without_ranges: false,
-            headers: Vec::new(),
+            headers: self.queue.job(id)?.request_headers(),
             retries: Retries::default(),
             use_cache: true,
             // Many of them are synced at once, before the queue hears that the files are there.

@@ -16,6 +16,7 @@ mod clock;
 mod effects;
 mod errand;
 mod errands;
+mod extend;
 mod fetcher;
 mod handle;
 mod local_error;

@@ -17,6 +17,11 @@ impl Proven {
         Proven { volume: stamp.volume, file: stamp.file, size: stamp.size, modified_ns: stamp.modified_ns }
     }
 
+    /// The number of the file on its volume.
+    pub(crate) fn number(&self) -> u64 {
+        self.file
+    }
+
     /// Whether that is the file, with the bytes that were proven as far as the system can tell without reading them.
     pub(crate) fn is(&self, stamp: &FileStamp) -> bool {
         let then = FileStamp {

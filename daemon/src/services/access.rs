@@ -9,6 +9,8 @@ use dray_api::transport::{Caller, User};
 use dray_jobs::{Caller as JobCaller, Code, Failure, Owner};
 use dray_platform::peer::UserId;
 
+use super::names::Names;
+
 /// The rule for callers.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
@@ -16,16 +18,23 @@ pub(crate) struct Access {
     daemon: UserId,
     /// Number of the group whose members are administrators.
     administrators: Option<u32>,
+    /// What users are called.
+    names: Names,
 }
 
 impl Access {
     pub(crate) fn new(daemon: UserId) -> Access {
-        Access { daemon, administrators: None }
+        Access { daemon, administrators: None, names: Names::default() }
     }
 
     /// The same, with a group of administrators.
     pub(crate) fn with_administrators(self, group: Option<u32>) -> Access {
         Access { administrators: group, ..self }
+    }
+
+    /// What users are called.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Whether the caller is in the group of administrators, as the kernel knew its groups when it connected.

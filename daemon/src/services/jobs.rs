@@ -48,7 +48,9 @@ impl Jobs {
     }
 
     pub(super) async fn shown(&self, caller: Caller, job: JobId) -> Result<Option<v1::Job>, Failure> {
-        self.look(caller, job, |_, job| Ok(Some(show::job(job)))).await
+        let mut shown = self.look(caller, job, |_, job| Ok(Some(show::job(job)))).await?;
+        self.access.names().fill(&mut shown).await;
+        Ok(shown)
     }
 
     async fn create(&self, request: Request<v1::CreateJobRequest>) -> Result<v1::CreateJobResponse, Failure> {
@@ -305,7 +307,7 @@ impl JobService for Jobs {
         request: Request<v1::WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let stream = match self.caller(&request) {
-            Ok(caller) => watch::begin(&self.runner, &self.hub, caller, request.into_inner()).await,
+            Ok(caller) => watch::begin(self, caller, request.into_inner()).await,
             Err(failure) => Err(failure),
         };
         answer(&self.metrics, "WatchEvents", stream)

@@ -19,7 +19,8 @@ impl Jobs {
         let request = request.into_inner();
         let after = JobsAfter::parse(&request.page_token)?;
         let size = pages::size(request.page_size);
-        self.runner
+        let mut page = self
+            .runner
             .look(move |actor| {
                 let until = after.map_or_else(wall, |after| after.until);
                 let queue = actor.queue();
@@ -36,9 +37,11 @@ impl Jobs {
                     last = queue.job(id).map(|job| (job.times().created, job.id()));
                 }
                 let next = last.filter(|_| !is_all).map(|last| JobsAfter { last, until }.to_token());
-                Ok(v1::ListJobsResponse { jobs, next_page_token: next.unwrap_or_default() })
+                Ok::<_, Failure>(v1::ListJobsResponse { jobs, next_page_token: next.unwrap_or_default() })
             })
-            .await?
+            .await??;
+        self.access.names().fill(&mut page.jobs).await;
+        Ok(page)
     }
 
     pub(super) async fn files(

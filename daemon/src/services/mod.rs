@@ -1,15 +1,17 @@
 //! The services of the local API over the runner: who calls is checked, messages become types, types become messages.
 //!
 //! Nothing is decided here: what a call means is the job machine's, what it does to the disk is the runner's.
-//! [`jobs`] is the job service ([`changes`], [`listings`] and [`errors`] are its larger calls), [`watch`] its event stream, [`daemon`] the daemon service ([`peers`] and [`explain`] are its larger calls), [`access`] the rule for callers.
+//! [`jobs`] is the job service ([`changes`], [`listings`] and [`errors`] are its larger calls), [`watch`] its event stream, [`daemon`] the daemon service ([`peers`] and [`explain`] are its larger calls), [`downloads`] the service of Delivery Optimization, [`access`] the rule for callers.
 
 mod access;
 mod changes;
 mod daemon;
+mod downloads;
 mod errors;
 mod explain;
 mod jobs;
 mod listings;
+mod names;
 mod pages;
 mod peers;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod watch;
 
 pub(crate) use access::Access;
 pub(crate) use daemon::{About, Daemon};
+pub(crate) use downloads::Downloads;
 pub(crate) use jobs::Jobs;
 
 use dray_jobs::Failure;

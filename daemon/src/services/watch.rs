@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::Status;
 
+use super::jobs::Jobs;
 use crate::events::{Hub, Interest, Next, Subscription, caught_up, events_lost, snapshot};
 use crate::runner::{Attendance, Runner};
 use crate::wire::{show, take};
@@ -38,16 +39,17 @@ struct Watcher {
 
 /// Opens a stream.
 pub(super) async fn begin(
-    runner: &Runner,
-    hub: &Arc<Hub>,
+    service: &Jobs,
     caller: Caller,
     request: WatchEventsRequest,
 ) -> Result<BoxStream<'static, Result<WatchEventsResponse, Status>>, Failure> {
+    let Jobs { runner, hub, access, .. } = service.clone();
+    let names = access.names().clone();
     let interest = interest(caller, request)?;
     let subscription = Arc::new(hub.subscribe(interest.clone())?);
     let mut watcher = Watcher {
-        runner: runner.clone(),
-        hub: hub.clone(),
+        runner,
+        hub,
         interest,
         subscription,
         ready: VecDeque::new(),
@@ -56,9 +58,10 @@ pub(super) async fn begin(
         attendance: None,
     };
     watcher.show_all().await?;
-    let events = stream::unfold(watcher, |mut watcher| async move {
-        let event = watcher.next().await?;
-        Some((Ok(WatchEventsResponse { event: Some(event) }), watcher))
+    let events = stream::unfold((watcher, names), |(mut watcher, names)| async move {
+        let mut event = watcher.next().await?;
+        names.fill_event(&mut event).await;
+        Some((Ok(WatchEventsResponse { event: Some(event) }), (watcher, names)))
     });
     Ok(events.boxed())
 }
@@ -90,7 +93,7 @@ fn interest(caller: Caller, request: WatchEventsRequest) -> Result<Interest, Fai
         .iter()
         .map(|&kind| match EventKind::try_from(kind) {
             Ok(EventKind::Unspecified) | Err(_) => {
-                Err(Failure::new(Code::E_NOTIMPL, format!("There is no event kind {kind}.")))
+                Err(Failure::wrong_value(format!("There is no event kind {kind}.")))
             }
             Ok(kind) => Ok(kind),
         })
@@ -99,6 +102,7 @@ fn interest(caller: Caller, request: WatchEventsRequest) -> Result<Interest, Fai
         scope: Scope { caller, jobs: (!jobs.is_empty()).then_some(jobs), all_users: request.all_users },
         kinds: (!kinds.is_empty()).then_some(kinds),
         acknowledges: request.acknowledge,
+        downloads: false,
     })
 }
 

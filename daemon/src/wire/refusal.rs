@@ -7,10 +7,14 @@ use url::Url;
 
 /// The status that carries a failure.
 pub(crate) fn status(failure: &Failure) -> Status {
-    detail(failure.code, Context::None, &failure.sentence).into_status()
+    let detail = detail(failure.code, Context::None, &failure.sentence);
+    match failure.is_wrong_value {
+        true => detail.into_status_as(tonic::Code::InvalidArgument),
+        false => detail.into_status(),
+    }
 }
 
-fn detail(code: Code, context: Context, sentence: &str) -> ErrorDetail {
+pub(super) fn detail(code: Code, context: Context, sentence: &str) -> ErrorDetail {
     let context = ErrorContext::from_bits(context.value()).unwrap_or(ErrorContext::Unknown);
     ErrorDetail::new(code.name(), code.value(), sentence).with_context(context)
 }

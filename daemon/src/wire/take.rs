@@ -38,7 +38,7 @@ pub(crate) fn naming(job: JobId, failure: Failure) -> Failure {
 
 /// The type of a new job; not given is a download.
 pub(crate) fn job_type(value: i32) -> Result<JobType, Failure> {
-    let unknown = || Failure::new(Code::E_NOTIMPL, format!("There is no job type {value}."));
+    let unknown = || Failure::wrong_value(format!("There is no job type {value}."));
     match v1::JobType::try_from(value).map_err(|_| unknown())?.bits() {
         None => Ok(JobType::Download),
         Some(bits) => JobType::from_value(bits),
@@ -51,7 +51,7 @@ pub(crate) fn settings(properties: v1::JobProperties) -> Result<Vec<Setting>, Fa
     settings.extend(properties.display_name.map(Setting::DisplayName));
     settings.extend(properties.description.map(Setting::Description));
     if let Some(value) = properties.priority {
-        let unknown = || Failure::new(Code::E_NOTIMPL, format!("There is no priority {value}."));
+        let unknown = || Failure::wrong_value(format!("There is no priority {value}."));
         let given = v1::JobPriority::try_from(value).map_err(|_| unknown())?;
         if let Some(bits) = given.bits() {
             settings.push(Setting::Priority(Priority::from_value(bits)?));
@@ -146,7 +146,7 @@ pub(crate) fn check_destinations(files: &[NewFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_directory(directory: &Path, file: &Path) -> Result<(), Failure> {
+pub(crate) fn check_directory(directory: &Path, file: &Path) -> Result<(), Failure> {
     match std::fs::metadata(directory) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {

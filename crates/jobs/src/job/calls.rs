@@ -14,6 +14,9 @@ use crate::{
 impl Job {
     /// Answers a call. Whether the caller may see the job at all is decided before.
     pub fn call(&mut self, now: Now, caller: &Caller, call: Call) -> Result<Outcome, Failure> {
+        if let Call::Download(call) = call {
+            return self.download_call(now, caller, call);
+        }
         if self.state.is_final() {
             let sentence = format!("The job is {}; it takes no more calls.", self.state);
             return Err(Failure::new(Code::BG_E_INVALID_STATE, sentence));
@@ -35,11 +38,12 @@ impl Job {
             Call::Complete => self.complete(now, &mut changes)?,
             Call::Set(settings) => self.set(now, settings, &mut changes)?,
             Call::SetRemoteName { file, remote } => self.set_remote_name(file, remote)?,
-            Call::ReplaceRemotePrefix { old, new } => self.replace_prefix(&old, &new, &mut changes)?,
+            Call::ReplaceRemotePrefix { old, new } => self.replace_prefix(now, &old, &new, &mut changes)?,
             Call::SetValidationState { file, valid } => self.validate(now, file, valid, &mut changes)?,
             Call::RequestFileRanges { file, ranges } => self.request(now, file, &ranges, &mut changes)?,
             Call::UpdateDownloadPosition { file, offset } => self.position(file, offset, &mut changes)?,
             Call::TakeOwnership => self.take_ownership(caller)?,
+            Call::Download(_) => return Err(Code::E_UNEXPECTED.into()), // answered above
         };
         self.touch(now);
         if code != Code::S_FALSE {
@@ -73,13 +77,16 @@ impl Job {
         let layouts =
             files.iter().map(|file| self.check_ranges(caller, file)).collect::<Result<Vec<_>, _>>()?;
         for (file, layout) in files.into_iter().zip(layouts) {
-            changes.persist_file(FileIndex::at(self.files.len()));
-            let file = File::new(file, layout);
-            self.tally.enter(&file.phase);
-            self.files.push(file);
+            self.push_file(File::new(file, layout), changes);
         }
         self.settle(now, changes);
         Ok(Code::S_OK)
+    }
+
+    pub(super) fn push_file(&mut self, file: File, changes: &mut Changes) {
+        changes.persist_file(FileIndex::at(self.files.len()));
+        self.tally.enter(&file.phase);
+        self.files.push(file);
     }
 
     fn check_ranges(&self, caller: &Caller, file: &NewFile) -> Result<Layout, Failure> {
@@ -100,7 +107,7 @@ impl Job {
         Layout::packed(ranges.clone()).map_err(|error| range_failure(&error))
     }
 
-    fn suspend(&mut self, now: Now, changes: &mut Changes) -> Result<Code, Failure> {
+    pub(super) fn suspend(&mut self, now: Now, changes: &mut Changes) -> Result<Code, Failure> {
         let (state, code) = table::client(self.standing(), ClientCall::Suspend)?;
         if state != self.state {
             self.stop_all(changes);
@@ -109,7 +116,7 @@ impl Job {
         Ok(code)
     }
 
-    fn resume(&mut self, now: Now, changes: &mut Changes) -> Result<Code, Failure> {
+    pub(super) fn resume(&mut self, now: Now, changes: &mut Changes) -> Result<Code, Failure> {
         let from = self.state;
         let (state, code) = table::client(self.standing(), ClientCall::Resume)?;
         self.resumed = true;
@@ -147,7 +154,13 @@ impl Job {
         Ok(Code::S_OK)
     }
 
-    fn replace_prefix(&mut self, old: &str, new: &str, changes: &mut Changes) -> Result<Code, Failure> {
+    fn replace_prefix(
+        &mut self,
+        now: Now,
+        old: &str,
+        new: &str,
+        changes: &mut Changes,
+    ) -> Result<Code, Failure> {
         self.only_download("ReplaceRemotePrefix")?;
         if old.is_empty() || new.is_empty() {
             return Err(Failure::new(Code::E_INVALIDARG, "Neither prefix may be empty."));
@@ -161,10 +174,15 @@ impl Job {
         let code = if names.is_empty() { Code::S_FALSE } else { Code::S_OK };
         for (index, name) in names {
             let file = &mut self.files[index.as_usize()];
+            let is_other = file.remote != name;
             file.remote = name;
             file.recorded_remote = None;
             changes.persist_file(index);
+            if is_other && file.phase == Phase::Running {
+                self.stop(index, changes);
+            }
         }
+        self.settle(now, changes);
         Ok(code)
     }
 
@@ -271,7 +289,7 @@ fn requested_range(spec: RangeSpec, size: Option<u64>) -> Result<ByteRange, Fail
 }
 
 /// Reference 8.1: which code belongs to which fault of a list of ranges.
-fn range_failure(error: &RangeError) -> Failure {
+pub(super) fn range_failure(error: &RangeError) -> Failure {
     let code = match error {
         RangeError::Empty => Code::E_INVALIDARG,
         RangeError::Overlap { .. } => Code::BG_E_OVERLAPPING_RANGES,

@@ -47,6 +47,11 @@ impl Changes {
         self.notify(Notice::JobModification);
     }
 
+    /// Whether the state is another than before.
+    pub(super) fn moved(&self, job: &Job) -> bool {
+        job.state != self.before
+    }
+
     pub(super) fn finish(mut self, job: &Job) -> Vec<Effect> {
         let moved = job.state != self.before;
         // A change of state is a modification, but ERROR and TRANSFERRED have notices of their own (9.4).

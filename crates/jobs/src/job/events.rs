@@ -52,6 +52,7 @@ impl Job {
         if let Some(code) = self.block() {
             self.fall(now, Job::block_error(code), changes);
         } else if self.is_ready() && self.step(now, ServiceEvent::Selected, changes) {
+            self.download_runs(now);
             self.settle(now, changes);
         }
     }
@@ -60,6 +61,7 @@ impl Job {
         if self.state.is_running() {
             self.stop_all(changes);
             self.retry_at = None;
+            self.place_lost();
             self.clear_failures(true, changes);
             self.step(now, event, changes);
         }
@@ -174,6 +176,7 @@ impl Job {
     fn bytes_moved(&mut self, now: Now, changes: &mut Changes) {
         self.step(now, ServiceEvent::Connected, changes);
         self.no_progress_at = None;
+        self.download_moved(now);
     }
 
     fn learned(&mut self, now: Now, index: FileIndex, learned: Learned, changes: &mut Changes) {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use dray_ranges::Layout;
 
 use super::Job;
+use super::download::MAX_AGE;
 use super::tally::Tally;
 use crate::effect::RunId;
 use crate::file::Phase;
 use crate::time::millis;
 use crate::{
-    BySource, Effect, Failure, File, FileIndex, FilePhase, FileRecord, JobRecord, JobState, NewFile, Now,
-    RecordError, Rules,
+    BySource, Effect, Failure, File, FileIndex, FilePhase, FileRecord, JobRecord, JobState, JobType, NewFile,
+    Now, RecordError, Rules,
 };
 
 impl Job {
@@ -42,6 +43,7 @@ impl Job {
             inactive_in_ms: Some(left(self.inactive_at)),
             active_ms: millis(self.active_spent + running),
             properties: self.properties.clone(),
+            download: self.download.clone(),
         }
     }
 
@@ -111,8 +113,14 @@ impl Job {
         job.no_progress_at = record.no_progress_in_ms.map(at);
         job.active_spent = Duration::from_millis(record.active_ms);
         if let Some(left) = record.inactive_in_ms {
-            job.inactive_at = at(left).min(now.mono + job.rules.inactivity);
+            let longest = if record.job_type == JobType::DoDownload { MAX_AGE } else { job.rules.inactivity };
+            job.inactive_at = at(left).min(now.mono + longest);
         }
+        job.download = record.download;
+        if record.job_type == JobType::DoDownload {
+            job.download.get_or_insert_default();
+        }
+        job.after_daemon();
         let effects = job.after_restart();
         Ok((job, effects))
     }

@@ -58,6 +58,7 @@ impl Job {
             JobState::Transferred => {
                 self.error = None;
                 self.transferred = Some(now.wall);
+                self.download_arrived();
                 self.forget_troubles();
                 self.notice_due = true;
                 changes.notify(Notice::JobTransferred);
@@ -192,6 +193,7 @@ impl Job {
         }
         if state == JobState::TransientError && !self.blocks.contains(&error.code) {
             self.retry_at.get_or_insert(now.mono + self.retry_delay());
+            self.attempt_failed();
         }
         self.error = Some(error);
         self.enter(now, state, changes);
@@ -216,6 +218,7 @@ impl Job {
     pub(super) fn requeue(&mut self, now: Now, event: ServiceEvent, changes: &mut Changes) {
         if self.step(now, event, changes) {
             self.retry_at = None;
+            self.wait_ended();
             self.retrying = true;
             self.clear_failures(true, changes);
         }
@@ -255,6 +258,9 @@ impl Job {
     }
 
     pub(super) fn retry_delay(&self) -> Duration {
+        if let Some(download) = &self.download {
+            return download.retry_delay();
+        }
         Duration::from_secs(self.properties.minimum_retry_delay_s.into())
     }
 

@@ -30,7 +30,10 @@ impl Job {
         }
         let waiting = self.state == JobState::TransientError;
         let retry = self.retry_at.filter(|_| waiting || self.state.is_running());
-        let no_progress = self.no_progress_at.filter(|_| waiting);
+        let no_progress = self.no_progress_at.filter(|_| match self.is_do_download() {
+            true => self.counts_no_progress(),
+            false => waiting,
+        });
         let longest = Duration::from_secs(self.maximum_download_time_s().into());
         let download = self.active_since.map(|since| since + longest.saturating_sub(self.active_spent));
         [
@@ -53,6 +56,7 @@ impl Job {
             }
             match kind {
                 TimerKind::Retry => self.retry(now, changes),
+                TimerKind::NoProgress if self.is_do_download() => self.download_stalled(now, changes),
                 TimerKind::NoProgress => {
                     self.step(now, ServiceEvent::NoProgress, changes);
                 }
@@ -62,6 +66,7 @@ impl Job {
                     self.fall_by(now, ServiceEvent::DownloadTimeOver, error, changes);
                 }
                 TimerKind::Inactivity => {
+                    self.too_old();
                     self.drop_everything(changes);
                     self.step(now, ServiceEvent::Inactive, changes);
                 }
@@ -95,6 +100,8 @@ impl Job {
     /// Something happened that shows the job is alive (reference 7.9).
     pub(super) fn touch(&mut self, now: Now) {
         self.modified = now.wall;
-        self.inactive_at = now.mono + self.rules.inactivity;
+        if !self.is_do_download() {
+            self.inactive_at = now.mono + self.rules.inactivity; // a download has its time from the start
+        }
     }
 }

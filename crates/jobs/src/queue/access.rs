@@ -8,8 +8,26 @@ impl Queue {
     /// (BG_E_NOT_FOUND, where BITS says E_ACCESSDENIED: an id should not tell strangers that it is in use).
     pub fn find(&self, caller: &Caller, id: JobId) -> Result<&Job, Failure> {
         self.job(id)
-            .filter(|job| !job.state().is_final() && caller.may_touch(job.owner()))
+            .filter(|job| !job.state().is_final() && !job.is_do_download() && caller.may_touch(job.owner()))
             .ok_or_else(not_found)
+    }
+
+    /// A download of Delivery Optimization, for its owner or an administrator; one that has ended as well, while it is
+    /// remembered. To others it does not exist (E_NOT_SET).
+    pub fn find_download(&self, caller: &Caller, id: JobId) -> Result<&Job, Failure> {
+        let found = self.job(id).filter(|job| job.is_do_download() && caller.may_touch(job.owner()));
+        found.ok_or_else(|| not_found().for_do())
+    }
+
+    /// EnumDownloads: the downloads of the caller that have not ended, oldest first. Nobody sees those of others (reference
+    /// 13.1), administrators neither.
+    #[must_use]
+    pub fn list_downloads(&self, caller: &Caller) -> Vec<&Job> {
+        let listed =
+            |job: &&Job| job.is_do_download() && !job.state().is_final() && *job.owner() == caller.owner;
+        let mut jobs: Vec<&Job> = self.jobs().filter(listed).collect();
+        jobs.sort_unstable_by_key(|job| (job.times().created, job.id()));
+        jobs
     }
 
     /// EnumJobs: the jobs of the caller, or of everyone, oldest first. E_ACCESSDENIED for everyone's unless
@@ -19,7 +37,9 @@ impl Queue {
             let sentence = "Only an administrator can list the jobs of all users.";
             return Err(Failure::new(Code::E_ACCESSDENIED, sentence));
         }
-        let listed = |job: &&Job| !job.state().is_final() && (all_users || *job.owner() == caller.owner);
+        let listed = |job: &&Job| {
+            !job.is_do_download() && !job.state().is_final() && (all_users || *job.owner() == caller.owner)
+        };
         let mut jobs: Vec<&Job> = self.jobs().filter(listed).collect();
         jobs.sort_unstable_by_key(|job| (job.times().created, job.id()));
         Ok(jobs.into_iter().map(Job::id).collect())
@@ -28,7 +48,8 @@ impl Queue {
     /// A job, ended or not, for the daemon itself.
     #[must_use]
     pub fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id).map(|entry| &entry.job)
+        let forgotten = || self.ended.iter().find(|job| job.id() == id);
+        self.jobs.get(&id).map(|entry| &entry.job).or_else(forgotten)
     }
 
     /// Every job, ended or not, in no particular order, for the daemon itself.

@@ -9,6 +9,8 @@
 mod codes;
 mod complete;
 mod delivery;
+mod do_codes;
+mod downloads;
 mod files;
 mod limits;
 mod model;

@@ -228,6 +228,7 @@ impl World {
                 Effect::Prefer { file, ranges } => {
                     assert!(self.running.contains(&file) && !ranges.is_empty());
                 }
+                Effect::Extend { .. } => panic!("only a download is started again"),
                 Effect::DeleteTemp(file) => {
                     assert!(!self.running.contains(&file), "{file} is still being written");
                     assert!(!job.files()[file.as_usize()].progress().completed);

@@ -201,6 +201,21 @@ fn resume_of_a_running_job_moves_the_transfer_to_the_new_name() {
 }
 
 #[test]
+fn a_replaced_prefix_moves_the_transfer_at_once() {
+    let mut rig = Rig::serial(1);
+    rig.bring_to(JobState::Transferring);
+    let replace =
+        |new: &str| Call::ReplaceRemotePrefix { old: "http://origin".to_owned(), new: new.to_owned() };
+    let effects = rig.ok(replace("http://origin"));
+    assert!(!effects.contains(&Effect::Stop(FileIndex(0))), "the name is the same");
+    let effects = rig.ok(replace("https://mirror"));
+    let stop = effects.iter().position(|effect| *effect == Effect::Stop(FileIndex(0))).unwrap();
+    let start = effects.iter().position(|effect| matches!(effect, Effect::Start { .. })).unwrap();
+    assert!(stop < start);
+    assert_eq!(rig.state(), JobState::Transferring);
+}
+
+#[test]
 fn a_prefix_is_replaced_letter_by_letter_in_the_files_that_have_it() {
     let replace =
         |old: &str, new: &str| Call::ReplaceRemotePrefix { old: old.to_owned(), new: new.to_owned() };

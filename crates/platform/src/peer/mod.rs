@@ -13,6 +13,7 @@ pub use system::group_number;
 #[cfg(windows)]
 pub use system::of_pipe;
 pub use system::this_process;
+pub use system::user_name;
 #[cfg(unix)]
 pub use system::{groups_of_socket, of_socket};
 
@@ -93,6 +94,13 @@ mod tests {
         assert_eq!(group_number("root").unwrap(), Some(0));
         assert_eq!(group_number("no such group").unwrap(), None);
         assert!(group_number("nul\0").is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_user_has_a_name_if_it_exists() {
+        assert_eq!(user_name(&UserId::Unix { uid: 0, gid: 0 }).unwrap(), Some("root".to_owned()));
+        assert_eq!(user_name(&UserId::Unix { uid: 4_000_000_000, gid: 0 }).unwrap(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! SO_PEERCRED and SO_PEERGROUPS, and the names of groups.
+//! SO_PEERCRED and SO_PEERGROUPS, and the names of users and groups.
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]
 
 use std::io;
@@ -101,6 +101,44 @@ pub fn group_number(name: &str) -> io::Result<Option<u32>> {
 /// Not known on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn group_number(_name: &str) -> io::Result<Option<u32>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Room for the first try at a user's entry, and the most that one may need.
+const USER_BYTES: usize = 1 << 10;
+const MAX_USER_BYTES: usize = 1 << 20;
+
+/// The name of a user, as the system's databases have it; `None` when there is none with this number. It may ask a directory
+/// service, and so take a while. Linux only.
+#[cfg(target_os = "linux")]
+pub fn user_name(user: &UserId) -> io::Result<Option<String>> {
+    let UserId::Unix { uid, .. } = user else { return Ok(None) };
+    let mut buffer: Vec<libc::c_char> = vec![0; USER_BYTES];
+    loop {
+        let mut entry = std::mem::MaybeUninit::<libc::passwd>::uninit();
+        let mut found: *mut libc::passwd = std::ptr::null_mut();
+        // SAFETY: the buffer has the length that is given, and all three outlive the call.
+        let code = unsafe {
+            libc::getpwuid_r(*uid, entry.as_mut_ptr(), buffer.as_mut_ptr(), buffer.len(), &mut found)
+        };
+        match code {
+            libc::ERANGE if buffer.len() < MAX_USER_BYTES => buffer.resize(buffer.len() * 2, 0),
+            _ if !found.is_null() => {
+                // SAFETY: `found` points at `entry`, which the call has filled; the name in it ends with NUL and lies in the
+                // buffer, which lives on.
+                let name = unsafe { std::ffi::CStr::from_ptr((*found).pw_name) };
+                return Ok(Some(name.to_string_lossy().into_owned()));
+            }
+            // The ways of the databases to say that there is none.
+            0 | libc::ENOENT | libc::ESRCH | libc::EPERM => return Ok(None),
+            code => return Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+/// Not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn user_name(_user: &UserId) -> io::Result<Option<String>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -6,10 +6,11 @@ use std::mem::size_of;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::ptr::null_mut;
 
-use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
-use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
+use windows_sys::Win32::Foundation::{ERROR_NONE_MAPPED, HANDLE, LocalFree};
+use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, ConvertStringSidToSidW};
 use windows_sys::Win32::Security::{
-    GetTokenInformation, PSID, RevertToSelf, TOKEN_QUERY, TOKEN_USER, TokenUser as TOKEN_USER_CLASS,
+    GetTokenInformation, LookupAccountSidW, PSID, RevertToSelf, TOKEN_QUERY, TOKEN_USER,
+    TokenUser as TOKEN_USER_CLASS,
 };
 use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, ImpersonateNamedPipeClient};
 use windows_sys::Win32::System::Threading::{
@@ -71,6 +72,47 @@ impl Drop for Impersonation {
 /// Groups have no numbers here.
 pub fn group_number(_name: &str) -> io::Result<Option<u32>> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Room for the name of an account, and for that of its domain.
+const NAME_CHARS: usize = 512;
+
+/// The name of a user as the system knows it, with its domain; `None` when it knows none. It may ask a domain controller, and
+/// so take a while.
+pub fn user_name(user: &UserId) -> io::Result<Option<String>> {
+    let UserId::Windows { sid } = user else { return Ok(None) };
+    let text: Vec<u16> = sid.encode_utf16().chain([0]).collect();
+    let mut sid: PSID = null_mut();
+    // SAFETY: the text ends with NUL; the out-pointer is ours, and what it gets is freed below.
+    check(unsafe { ConvertStringSidToSidW(text.as_ptr(), &mut sid) })?;
+    let (mut name, mut domain) = ([0_u16; NAME_CHARS], [0_u16; NAME_CHARS]);
+    let room = u32::try_from(NAME_CHARS).map_err(io::Error::other)?;
+    let (mut name_chars, mut domain_chars, mut kind) = (room, room, 0);
+    // SAFETY: the SID is the one just made; both buffers have the lengths that are given.
+    let found = unsafe {
+        LookupAccountSidW(
+            null_mut(),
+            sid,
+            name.as_mut_ptr(),
+            &mut name_chars,
+            domain.as_mut_ptr(),
+            &mut domain_chars,
+            &mut kind,
+        )
+    };
+    let looked_up = check(found);
+    // SAFETY: made by ConvertStringSidToSidW, and not used any more.
+    unsafe { LocalFree(sid) };
+    match looked_up {
+        Ok(_) => {}
+        Err(error) if error.raw_os_error() == Some(ERROR_NONE_MAPPED.cast_signed()) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let text = |buffer: &[u16], chars: u32| {
+        String::from_utf16_lossy(&buffer[..usize::try_from(chars).map_or(0, |chars| chars.min(NAME_CHARS))])
+    };
+    let (name, domain) = (text(&name, name_chars), text(&domain, domain_chars));
+    Ok(Some(if domain.is_empty() { name } else { format!("{domain}\\{name}") }))
 }
 
 /// The user that a token speaks for. The SID lies inside the buffer.
