@@ -1,0 +1,19 @@
+//! Whole swarms in virtual time: up to ten thousand planners, each with its own view, links with rates, an origin whose
+//! uplink all share, machines that come late, leave, are slow and lie. Everything follows from a seed.
+//!
+//! `swarm.rs` is the world and its laws, which are checked as it runs; `uplink.rs` is the origin; `machine.rs` is what one
+//! machine knows; `setting.rs` is what a swarm is made of. `small.rs` and `large.rs` are the cases.
+
+#![allow(
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a world that breaks its laws ends with a panic"
+)]
+
+mod large;
+mod large;
+mod machine;
+mod setting;
+mod small;
+mod swarm;
+mod uplink;
