@@ -1,12 +1,14 @@
-//! Conformance with BITS: one row per documented rule of sections 2 to 8 of the reference, played against a real `drayd` over its
+//! Conformance with BITS: one row per documented rule of sections 2 to 8 and 13 of the reference, played against a real `drayd` over its
 //! socket with the gRPC client that other programs use.
 //!
 //! A row carries the number of its section and the rule in a sentence. A rule that is left out has a row too, with the reason. Start
 //! reading at [`table`] for what a row is and [`rig`] for what it plays with; `section_N` are the rows,
 //! [`sweep`] is every call with every argument out of range. Section 9 is in
-//! `job_notifications.rs`; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
+//! `job_notifications.rs`; 12 has its differences from BITS in 13, as far as dray has them; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
 
+mod download;
 mod rig;
+mod section_13;
 mod section_2;
 mod section_3;
 mod section_4;
@@ -31,6 +33,7 @@ fn all() -> Vec<Row> {
         section_6::rows(),
         section_7::rows(),
         section_8::rows(),
+        section_13::rows(),
         sweep::rows(),
     ]
     .into_iter()
@@ -88,6 +91,16 @@ fn section_7_what_outlives_the_daemon() -> Result<()> {
 #[test]
 fn section_8_ranges_and_remote_names() -> Result<()> {
     play(section_8::rows())
+}
+
+#[test]
+fn section_13_downloads_of_delivery_optimization() -> Result<()> {
+    play(section_13::rows())
+}
+
+#[test]
+fn section_13_what_outlives_the_daemon() -> Result<()> {
+    section_13::outlives_the_daemon()
 }
 
 #[test]

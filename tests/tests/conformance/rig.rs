@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use dray_api::client::{self, JobClient};
+use dray_api::client::{self, DownloadClient, JobClient};
 use dray_api::v1::{self, ErrorDetail, JobPriority, JobState};
 use dray_tests::{Content, Daemon, FaultServer, Home, Reply, random_bytes, until};
 use tokio::runtime::Runtime;
@@ -38,6 +38,7 @@ pub(crate) struct Rig<'a> {
     pub(crate) content: Content,
     runtime: Runtime,
     pub(crate) jobs: JobClient,
+    pub(crate) downloads: DownloadClient,
     names: AtomicU32,
 }
 
@@ -102,7 +103,8 @@ impl<'a> Rig<'a> {
             server,
             content: content.clone(),
             runtime,
-            jobs: client::jobs(channel),
+            jobs: client::jobs(channel.clone()),
+            downloads: client::downloads(channel),
             names: AtomicU32::new(0),
         };
         let again = content.clone();
@@ -118,6 +120,11 @@ impl<'a> Rig<'a> {
             }
         });
         Ok(rig)
+    }
+
+    /// Runs something of another shape than a call.
+    pub(crate) fn block_on<T>(&self, something: impl Future<Output = T>) -> T {
+        self.runtime.block_on(something)
     }
 
     /// Waits for an answer; every refusal has to be typed.
