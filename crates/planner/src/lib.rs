@@ -38,6 +38,7 @@ mod source;
 mod split;
 mod steer;
 mod swarm;
+mod table;
 mod wanted;
 
 /// Time since any epoch the caller likes. It never goes back.

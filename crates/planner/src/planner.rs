@@ -9,6 +9,7 @@ use crate::probe::Experiment;
 use crate::request::Request;
 use crate::source::SourceState;
 use crate::swarm::Swarm;
+use crate::table::Table;
 use crate::wanted::{Target, clip};
 use crate::{
     CancelReason, Command, Failure, MAX_SOURCES, RequestId, Settings, SizeError, Source, SourceId, Time,
@@ -25,10 +26,10 @@ pub struct Planner {
     pub(crate) missing: RangeSet,
     /// The bytes a reader waits for.
     pub(crate) preferred: RangeSet,
-    pub(crate) sources: BTreeMap<SourceId, SourceState>,
+    pub(crate) sources: Table<SourceId, SourceState>,
     /// Useful bytes of sources that are gone.
     departed: BTreeMap<SourceId, u64>,
-    pub(crate) requests: BTreeMap<RequestId, Request>,
+    pub(crate) requests: Table<RequestId, Request>,
     /// Decided and not yet told.
     pub(crate) commands: VecDeque<Command>,
     pub(crate) experiment: Option<Experiment>,
@@ -52,9 +53,9 @@ impl Planner {
             target,
             have,
             preferred: RangeSet::new(),
-            sources: BTreeMap::new(),
+            sources: Table::default(),
             departed: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            requests: Table::default(),
             commands: VecDeque::new(),
             experiment: None,
             received: 0,
@@ -110,6 +111,7 @@ impl Planner {
     /// The size of the file is known. An error changes nothing: the file is not what it was taken for.
     pub fn learn_size(&mut self, _now: Time, size: u64) -> Result<(), SizeError> {
         self.target.learn(size, &self.have)?;
+        self.swarm.is_stale = true;
         clip(&mut self.missing, size);
         for request in self.requests.values_mut() {
             request.shorten(size);
@@ -196,6 +198,7 @@ impl Planner {
             Failure::Retry { after } => self.blame(now, ended.source, after),
             Failure::Gone => self.remove_source(now, ended.source),
             Failure::NoRanges => {
+                self.swarm.is_stale = true;
                 let known = self.sources.get_mut(&ended.source).is_some_and(SourceState::lose_ranges);
                 if known {
                     // It was asked for the whole, so this is no answer.

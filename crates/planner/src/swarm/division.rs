@@ -36,18 +36,20 @@ pub(crate) struct Division {
 
 impl Division {
     /// Divides `pieces` among this machine and the others. Until `settled`, who is there is changing, and a share goes
-    /// from one place on the ring to the next: then a newcomer changes nobody's start.
+    /// from one place on the ring to the next: then a newcomer changes nobody's start. There are `unmet` more that are
+    /// known of but not known.
     pub(crate) fn new(
         me: &Member,
         others: impl Iterator<Item = (SourceId, Member)>,
         pieces: usize,
         settled: bool,
+        unmet: usize,
     ) -> Self {
         let mut ring: Vec<(Member, Option<SourceId>)> =
             others.map(|(id, member)| (member, Some(id))).collect();
         ring.push((*me, None));
         ring.sort_unstable();
-        let is_full = ring.len() <= FULL_VIEW;
+        let is_full = ring.len() <= 2 * NEAR || (ring.len() <= FULL_VIEW && unmet == 0);
         let starts: Vec<usize> = if is_full && settled {
             (0..ring.len()).map(|nth| scale(pieces, nth as u128, ring.len() as u128)).collect()
         } else {
@@ -99,7 +101,7 @@ mod tests {
     fn division(me: usize, places: &[u8], pieces: usize, settled: bool) -> Division {
         let others = places.iter().enumerate().filter(|(nth, _)| *nth != me);
         let others = others.map(|(nth, place)| (SourceId(u32::try_from(nth).unwrap()), member(*place)));
-        Division::new(&member(places[me]), others, pieces, settled)
+        Division::new(&member(places[me]), others, pieces, settled, 0)
     }
 
     /// Who owns each piece, as machine `me` sees it.

@@ -27,6 +27,15 @@ impl Planner {
         self.swarm_changed(now);
     }
 
+    /// How many more downloaders there are, as far as is known, than are sources: candidates that were not chosen. When
+    /// there are any, this machine answers only for its own part of the ring.
+    pub fn set_unmet(&mut self, now: Time, downloaders: usize) {
+        if (self.swarm.unmet == 0) != (downloaders == 0) {
+            self.swarm_changed(now);
+        }
+        self.swarm.unmet = downloaders;
+    }
+
     /// What a peer says of itself, in place of what it said before. Of a source that is not a peer nothing is kept.
     pub fn update_peer(&mut self, now: Time, source: SourceId, peer: Peer) {
         let Some(state) = self.sources.get_mut(&source).filter(|state| state.is_peer()) else { return };
@@ -67,7 +76,7 @@ impl Planner {
             peer.is_fresh = true;
             self.swarm.fresh.push(source);
         }
-        self.replan |= is_of_use;
+        self.replan |= is_of_use && self.swarm.asked_of_peers < self.settings.max_peer_requests;
         if is_credible {
             self.yield_to_holder(now, pieces);
         }
@@ -89,6 +98,7 @@ impl Planner {
     /// Somebody came or went.
     pub(crate) fn swarm_changed(&mut self, now: Time) {
         self.swarm.changed = now;
+        self.swarm.is_stale = true;
         self.swarm.division = None;
         self.swarm.origin_is_due = true;
         self.replan = true;
@@ -101,6 +111,9 @@ impl Planner {
 
     /// Begins or ends working as one of many, when it is time for that.
     pub(crate) fn look_around(&mut self, now: Time) {
+        if !std::mem::take(&mut self.swarm.is_stale) {
+            return;
+        }
         self.swarm.expected_until = self.swarm.expected_until.filter(|until| *until > now);
         let has_peers = self.sources.values().any(|state| state.is_peer() && state.about.max_requests > 0);
         let is_on = self.swarm.me.is_some()
@@ -112,6 +125,7 @@ impl Planner {
             self.swarm.changed = now;
             self.swarm.origin_is_due = true;
         }
+        self.swarm.has_plain = self.sources.values().any(SourceState::is_plain);
         let began = is_on && has_peers && !self.swarm.had_peers;
         self.swarm.is_on = is_on;
         self.swarm.had_peers = is_on && has_peers;
@@ -129,7 +143,7 @@ impl Planner {
         let Some(size) = self.target.size() else { return false };
         let Some(mut board) = Board::new(size, self.settings.alignment, &self.missing) else { return false };
         self.swarm.fresh.clear();
-        for (id, state) in &mut self.sources {
+        for (id, state) in self.sources.iter_mut() {
             if state.is_peer() {
                 enter(&mut board, state);
                 if let Some(peer) = &mut state.peer {
@@ -158,6 +172,7 @@ impl Planner {
         }
         self.swarm.division = None;
         self.swarm.is_on = false;
+        self.swarm.is_stale = true;
         self.swarm.had_peers = false;
         self.replan = true;
     }
@@ -236,7 +251,7 @@ impl Planner {
 
     /// Some pieces are to be had again: everyone may have them.
     pub(crate) fn refresh_all(&mut self) {
-        for (id, state) in &mut self.sources {
+        for (id, state) in self.sources.iter_mut() {
             if let Some(peer) = state.peer.as_mut().filter(|peer| !peer.is_fresh) {
                 peer.is_fresh = true;
                 self.swarm.fresh.push(*id);
@@ -344,6 +359,17 @@ impl Planner {
     /// A request will not bring these bytes after all, or has brought them.
     pub(crate) fn unmark_coming(&mut self, range: ByteRange) {
         let Some(board) = &mut self.swarm.board else { return };
+        if !self.swarm.has_doubles {
+            // Nobody else was asked for any of it.
+            let mut is_open = false;
+            for piece in board.touched(range) {
+                is_open |= board.coming.remove(piece) && board.need.contains(piece);
+            }
+            if is_open {
+                self.refresh_all();
+            }
+            return;
+        }
         let lefts: Vec<ByteRange> = (self.requests.values())
             .filter(|request| {
                 self.sources.get(&request.source).is_some_and(|state| state.about.ranges != Ranges::No)

@@ -62,10 +62,16 @@ pub(crate) struct Swarm {
     pub(crate) me: Option<Member>,
     /// Until then, others are taken to be there although none is known yet.
     pub(crate) expected_until: Option<Time>,
+    /// How many downloaders there are besides those that are sources.
+    pub(crate) unmet: usize,
     /// Every piece, once the size of the file is known.
     pub(crate) board: Option<Board>,
     /// Whether the swarm had its way when last looked at.
     pub(crate) is_on: bool,
+    /// Whether somebody came, went or changed since then.
+    pub(crate) is_stale: bool,
+    /// Whether a source is asked for long stretches even so.
+    pub(crate) has_plain: bool,
     /// Whether there were peers, and not only the hope of them.
     pub(crate) had_peers: bool,
     /// Who takes what from the origin; `None` until it is needed after a change.

@@ -34,15 +34,12 @@ impl Planner {
     /// What is on this machine is read in long stretches. And an origin that can only start at the first byte is read
     /// from there when it has something that nobody else has.
     fn ask_those_without_pieces(&mut self, now: Time) -> bool {
-        let is_such = |state: &SourceState| {
-            state.about.kind == SourceKind::Cache || (state.is_server() && state.about.ranges == Ranges::No)
-        };
-        if !self.sources.values().any(|state| is_such(state) && state.is_ready(now)) {
+        if !self.swarm.has_plain {
             return false;
         }
         let needs_server = self.swarm.board.as_ref().is_some_and(|board| !board.open(false).is_empty());
         let claimed = self.claimed();
-        let mut ready = self.ready(now).filter(|(_, state)| is_such(state));
+        let mut ready = self.ready(now).filter(|(_, state)| state.is_plain());
         let offer = ready.find_map(|(id, state)| {
             let may = needs_server || state.about.kind == SourceKind::Cache;
             Some((id, self.offer(now, state, &claimed, Urgency::Any).filter(|_| may)?))
@@ -170,6 +167,11 @@ impl Planner {
 }
 
 impl SourceState {
+    /// Whether it is asked for long stretches in a swarm too.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.about.kind == SourceKind::Cache || (self.is_server() && self.about.ranges == Ranges::No)
+    }
+
     /// The first byte of an answer took so long.
     pub(crate) fn heard_after(&mut self, time: Duration) {
         self.latency = Some(match self.latency {

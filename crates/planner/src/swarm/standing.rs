@@ -46,7 +46,7 @@ impl Planner {
         let fits = self.swarm.division.as_ref().is_some_and(|division| division.is_settled == is_settled);
         if !fits {
             let others = self.downloaders().map(|(id, member, _)| (id, member));
-            self.swarm.division = Some(Division::new(&me, others, pieces, is_settled));
+            self.swarm.division = Some(Division::new(&me, others, pieces, is_settled, self.swarm.unmet));
         }
         self.swarm.division.clone()
     }

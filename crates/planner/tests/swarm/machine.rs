@@ -17,7 +17,6 @@ pub(crate) struct Flow {
     pub(crate) request: RequestId,
     /// `None` is the origin.
     pub(crate) from: Option<u32>,
-    pub(crate) source: SourceId,
     pub(crate) next: u64,
     pub(crate) end: u64,
 }
@@ -36,6 +35,8 @@ pub(crate) struct Order {
 pub(crate) struct Session {
     pub(crate) with: u32,
     pub(crate) source: SourceId,
+    /// What this one is to the other.
+    pub(crate) mirror: SourceId,
 }
 
 /// What is told to all sessions at once.
@@ -125,6 +126,8 @@ impl Machine {
         };
         if setting.machines.len() > 1 {
             self.planner.set_me(now, self.member);
+            let met = setting.sessions.min(setting.machines.len() - 1);
+            self.planner.set_unmet(now, setting.machines.len() - 1 - met);
             self.planner.expect_company(now, now + setting.meets * 4);
         }
         self.origin = self.planner.add_source(now, origin);

@@ -11,7 +11,6 @@
 )]
 
 mod large;
-mod large;
 mod machine;
 mod setting;
 mod small;

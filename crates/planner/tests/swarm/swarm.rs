@@ -255,7 +255,12 @@ impl Swarm {
             let machine = &mut self.machines[at as usize];
             let source = machine.planner.add_source(now, about);
             machine.planner.update_peer(now, source, peer);
-            machine.sessions.push(Session { with, source });
+            machine.sessions.push(Session { with, source, mirror: source });
+        }
+        let ends = both.map(|at| self.machines[at as usize].sessions.len() - 1);
+        let sources = [0, 1].map(|side| self.machines[both[side] as usize].sessions[ends[side]].source);
+        for side in [0, 1] {
+            self.machines[both[side] as usize].sessions[ends[side]].mirror = sources[1 - side];
         }
         self.drive(one);
         self.drive(other);
@@ -368,7 +373,7 @@ impl Swarm {
                 Some(session.expect("only who is there is asked").with)
             }
         };
-        machine.flows.push(Flow { request, from, source, next: range.start(), end });
+        machine.flows.push(Flow { request, from, next: range.start(), end });
         let of_origin = machine.flows.iter().filter(|flow| flow.from.is_none()).count();
         assert!(of_origin <= usize::from(self.setting.origin_requests), "too many requests to the origin");
         assert!(machine.flows.len() <= 26, "too many requests");
@@ -536,8 +541,9 @@ impl Swarm {
         if machine.is_telling || !machine.is_up {
             return;
         }
+        let asks = !machine.told_fetching.is_empty() || machine.flows.iter().any(|flow| flow.from.is_none());
         let fetching =
-            machine.nature.way == Way::Honest && machine.planner.fetching() != machine.told_fetching;
+            asks && machine.nature.way == Way::Honest && machine.planner.fetching() != machine.told_fetching;
         if machine.untold.is_empty() && !fetching {
             return;
         }
@@ -578,12 +584,11 @@ impl Swarm {
             if machine.done_at.is_some() {
                 continue;
             }
-            let Some(theirs) = machine.session_with(from) else { continue };
             for range in news.gained.iter() {
-                machine.planner.gained(now, theirs.source, range);
+                machine.planner.gained(now, session.mirror, range);
             }
             if let Some(peer) = &news.peer {
-                machine.planner.update_peer(now, theirs.source, peer.clone());
+                machine.planner.update_peer(now, session.mirror, peer.clone());
             }
             self.drive(session.with);
         }
