@@ -108,7 +108,7 @@ async fn serve(
     }
 
     let client = Client::new(client_config(config)).context("cannot set up the HTTP client")?;
-    let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new)));
+    let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new), None));
     let hub = Hub::new(metrics.clone());
     let history = History::open(state_dir, started.unix_ms());
     let arrivals = Arc::new(Notify::new());

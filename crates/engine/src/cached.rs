@@ -16,7 +16,7 @@ use dray_platform::{open, times};
 use url::Url;
 
 use crate::blocking::Blocking;
-use crate::{BytesBySource, Event, FetchError, Fetched, FileTask, Watch, proof, temp};
+use crate::{BytesBySource, Decision, Event, FetchError, Fetched, FileTask, GivenBy, Watch, proof, temp};
 
 /// The smallest content that is cached, in bytes. To ask an origin whether a smaller one has changed costs as much as to fetch it.
 const MIN_CACHED_LEN: u64 = 64 << 10;
@@ -61,6 +61,7 @@ impl Cached {
         blocking: &Blocking,
     ) -> Result<Option<Fetched>, FetchError> {
         let size = entry.size();
+        watch.event(Event::Decided(Decision::FromCache));
         watch.event(Event::Known {
             local_size: Some(size),
             resumed: 0,
@@ -91,6 +92,8 @@ impl Cached {
             file_name: None,
             is_cached: true,
             is_synced: true,
+            decisions: vec![Decision::FromCache],
+            gifts: Vec::new(),
         }))
     }
 
@@ -140,7 +143,8 @@ fn deliver(
     temp::clear(path, watch)?;
     let proven = Cell::new(0);
     let progress = |so_far: u64| {
-        watch.event(Event::Received { bytes: so_far.saturating_sub(proven.replace(so_far)) });
+        let bytes = so_far.saturating_sub(proven.replace(so_far));
+        watch.event(Event::Received { bytes, from: GivenBy::Cache });
     };
     let placed = match store.deliver(entry, path, &progress) {
         Ok(placed) => placed,

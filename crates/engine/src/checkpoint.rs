@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::placement::Placement;
+use crate::sink::Filled;
 use crate::{FileTask, temp};
 
 /// What the first line of a checkpoint says, with the version of what follows.
@@ -37,6 +38,10 @@ pub struct Checkpoint {
     pub crc32c: Option<u32>,
     /// The bytes of the remote file that are in the sink.
     pub filled: RangeSet,
+    /// What of them came from other machines and was not proven yet: it must not be given to others, and is the first to go when the
+    /// whole does not fit its digest.
+    #[serde(default)]
+    pub unproven: RangeSet,
 }
 
 /// What a checkpoint knows a remote name by.
@@ -63,6 +68,11 @@ impl Checkpoint {
     #[must_use]
     pub fn validators(&self) -> Validators {
         Validators { size: self.size, etag: self.etag.clone(), last_modified: self.last_modified.clone() }
+    }
+
+    /// What of the sink it claims.
+    pub(crate) fn filled(&self) -> Filled {
+        Filled { all: self.filled.clone(), unproven: self.unproven.intersection(&self.filled) }
     }
 
     /// The published digests.
@@ -140,6 +150,7 @@ mod tests {
             published: vec![],
             crc32c: Some(7),
             filled: [ByteRange::new(0, 10), ByteRange::new(90, 1 << 39)].into_iter().flatten().collect(),
+            unproven: [ByteRange::new(3, 9)].into_iter().flatten().collect(),
         }
     }
 

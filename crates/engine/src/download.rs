@@ -5,36 +5,49 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dray_content::{Algorithm, PieceTable};
-use dray_origin::{Client, Sharing};
+use dray_origin::{Client, Response, Sharing};
 use dray_planner::Ranges;
 use dray_platform::{open, space, times};
 use dray_ranges::{ByteRange, RangeSet, RangeSpec};
 
 use crate::blocking::Blocking;
 use crate::cached::{Cached, Proven};
-use crate::opening::{self, Head, Opening, Start};
+use crate::opening::{self, BEGINNING, Beginning, Company, Head, Opening, Start};
 use crate::patience::Patience;
+use crate::peers::{Crew, Decisions, Giver, Liars, Peers};
 use crate::proof::{Proof, check};
-use crate::sink::{Sink, Target, Version};
+use crate::sink::{Filled, Sink, Target, Version};
 use crate::source::Origin;
 use crate::transfer::{Outcome, Transfer};
-use crate::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch, small, source_of, temp};
+use crate::{
+    BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Gift, GivenBy, Watch, small, source_of,
+    temp,
+};
 
 /// How often a file may be begun anew because it changed at the origin while it was fetched.
 const MAX_CHANGES: u32 = 3;
 
 /// A download under way.
 pub(crate) struct Download<'a> {
-    task: &'a FileTask,
-    origin: Origin,
+    pub(crate) task: &'a FileTask,
+    pub(crate) origin: Origin,
     cache: Option<&'a Cached>,
-    watch: Arc<dyn Watch>,
-    sink: Option<Sink>,
-    bytes: BytesBySource,
+    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) sink: Option<Sink>,
+    pub(crate) bytes: BytesBySource,
     patience: Patience,
     /// The number of the file that an earlier attempt left bytes in.
     left: Option<u64>,
     blocking: Blocking,
+    /// Whether the origin serves ranges, as far as is known.
+    pub(crate) ranges: Ranges,
+    pub(crate) peers: Option<&'a Peers>,
+    /// Who else has the file or wants it, while they may be asked.
+    pub(crate) crew: Option<Crew>,
+    /// Those who took part until the whole did not fit; some of them lied.
+    pub(crate) accused: Option<Crew>,
+    pub(crate) decisions: Decisions,
+    pub(crate) gifts: Vec<Gift>,
 }
 
 impl<'a> Download<'a> {
@@ -42,6 +55,7 @@ impl<'a> Download<'a> {
         task: &'a FileTask,
         client: &Client,
         cache: Option<&'a Cached>,
+        peers: Option<&'a Peers>,
         watch: Arc<dyn Watch>,
     ) -> Self {
         let origin = Origin {
@@ -60,6 +74,12 @@ impl<'a> Download<'a> {
             patience: Patience::new(task.retries),
             left: None,
             blocking: Blocking::default(),
+            ranges: Ranges::Unknown,
+            peers,
+            crew: None,
+            accused: None,
+            decisions: Decisions::default(),
+            gifts: Vec::new(),
         }
     }
 
@@ -71,16 +91,28 @@ impl<'a> Download<'a> {
         }
         let mut cached =
             self.cache.filter(|_| resume.is_none()).and_then(|cache| cache.by_url(&self.task.url));
+        self.look_for_peers();
         let (mut changes, mut breaks) = (0, 0);
+        let mut again = None;
         loop {
-            let opened = opening::open(
-                self.task,
-                &self.origin,
-                cached.take(),
-                resume.take(),
-                &mut self.patience,
-                &*self.watch,
-            );
+            let is_narrow = self.is_others_business();
+            let opened = async {
+                match again.take() {
+                    Some(start) => Ok(Opening::Origin(start)),
+                    None => {
+                        opening::open(
+                            self.task,
+                            &self.origin,
+                            cached.take(),
+                            resume.take(),
+                            &mut self.patience,
+                            &*self.watch,
+                            Company { crew: self.crew.as_mut(), is_narrow },
+                        )
+                        .await
+                    }
+                }
+            };
             let start = match (opened.await?, self.cache) {
                 (Opening::Origin(start), _) => *start,
                 (Opening::Cache(entry, validators), Some(cache)) => {
@@ -92,16 +124,23 @@ impl<'a> Download<'a> {
                 (Opening::Cache(..), None) => continue,
             };
             let head = start.head.clone();
+            self.weigh(&start);
             if self.sink.is_none() && small::is_small(self.task, &start) {
                 match self.fetch_small(start).await? {
-                    Some(proof) => return self.accept(proof, head, !self.task.may_leave_unsynced).await,
+                    Some(proof) => {
+                        self.check(&proof, &head)?;
+                        return self.accept(proof, head, !self.task.may_leave_unsynced).await;
+                    }
                     None => continue,
                 }
             }
             match self.transfer(start).await? {
                 Outcome::Complete { size } => {
                     let proof = self.prove(size, &head).await?;
-                    return self.accept(proof, head, true).await;
+                    match self.check(&proof, &head) {
+                        Ok(()) => return self.accept(proof, head, true).await,
+                        Err(error) => again = Some(self.distrust(size, head, error).await?),
+                    }
                 }
                 Outcome::OnlyPart => return Err(FetchError::OnlyPart),
                 Outcome::Changed => {
@@ -109,6 +148,8 @@ impl<'a> Download<'a> {
                     if changes > MAX_CHANGES {
                         return Err(FetchError::Unstable { host: self.origin.host(), times: changes });
                     }
+                    // Others were told of the old version.
+                    self.crew = None;
                     let why = format!("the file at {} has changed", self.origin.host());
                     self.watch.event(Event::Restarted { why });
                 }
@@ -117,6 +158,7 @@ impl<'a> Download<'a> {
                     if breaks >= self.task.retries.attempts {
                         return Err(FetchError::Unresumable { host: self.origin.host(), times: breaks });
                     }
+                    self.crew = None;
                     let why =
                         format!("{} gives nothing by which the rest could be recognised", self.origin.host());
                     self.watch.event(Event::Restarted { why });
@@ -148,8 +190,11 @@ impl<'a> Download<'a> {
 
     /// Moves the bytes of one version into the sink.
     async fn transfer(&mut self, start: Start) -> Result<Outcome, FetchError> {
-        let Start { response, have, ranges, head } = start;
-        self.begin(&head, have.len_bytes(), ranges);
+        let Start { mut response, mut have, ranges, head, way } = start;
+        self.ranges = ranges;
+        if way != Beginning::Again {
+            self.begin(&head, have.all.len_bytes(), ranges);
+        }
         let is_open = |spec: &RangeSpec| spec.length.is_none();
         if head.validators.size.is_none()
             && self.task.layout.specs().is_some_and(|specs| specs.iter().any(is_open))
@@ -159,8 +204,12 @@ impl<'a> Download<'a> {
         }
         let version = version_of(self.task, &head);
         match &mut self.sink {
+            Some(_) if way == Beginning::Again => {}
             Some(sink) => sink.restart(version).await?,
             None => self.sink = Some(self.open_sink(version, &have)?),
+        }
+        if let Some(beginning) = response.take_if(|response| is_beginning(response)) {
+            self.take_beginning(beginning, &mut have.all).await?;
         }
         let sink = self.sink.as_mut().expect("it was opened above");
         let mut transfer = Transfer {
@@ -172,11 +221,30 @@ impl<'a> Download<'a> {
             known: head.validators,
             ranges,
             bytes: &mut self.bytes,
+            crew: self.crew.as_mut(),
+            decisions: &mut self.decisions,
         };
-        transfer.run(response, have, sink).await
+        transfer.run(response, have.all, sink).await
     }
 
-    fn open_sink(&self, version: Version, have: &RangeSet) -> Result<Sink, FetchError> {
+    /// Reads an answer that is only the beginning, so that the planner decides on all that follows.
+    async fn take_beginning(&mut self, mut answer: Response, have: &mut RangeSet) -> Result<(), FetchError> {
+        let sink = self.sink.as_mut().ok_or(FetchError::Interrupted)?;
+        let mut offset = answer.start;
+        // What does not come is asked for again, as any other bytes.
+        while let Ok(Some(bytes)) = answer.chunk().await {
+            let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { continue };
+            offset = range.end();
+            self.bytes.origin += range.len();
+            self.watch.event(Event::Received { bytes: range.len(), from: GivenBy::Origin });
+            have.insert(range);
+            sink.write(range.start(), bytes, Giver::Origin).await?;
+        }
+        answer.finish().await;
+        Ok(())
+    }
+
+    fn open_sink(&self, version: Version, have: &Filled) -> Result<Sink, FetchError> {
         let path = &self.task.temp;
         let folder = path.parent().unwrap_or(path);
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -184,14 +252,14 @@ impl<'a> Download<'a> {
             (self.task.layout.local_len(version.validators.size), space::space(folder))
         {
             let size = self.task.wishes().only.map_or(size, |only| only.len_bytes().min(size));
-            let needed = size.saturating_sub(have.len_bytes());
+            let needed = size.saturating_sub(have.all.len_bytes());
             if needed > space.free {
                 let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
                 return Err(FetchError::NoSpace { path: folder, free: space.free, needed });
             }
         }
         let file = match &self.left {
-            Some(number) if !have.is_empty() => temp::reopen(path, *number)
+            Some(number) if !have.all.is_empty() => temp::reopen(path, *number)
                 .map_err(|error| FetchError::local("open", path, error))?
                 .ok_or(FetchError::Interrupted)?,
             _ => {
@@ -248,7 +316,9 @@ impl<'a> Download<'a> {
                 Ranges::Unknown => None,
             },
         });
-        self.bytes.wasted += std::mem::take(&mut self.bytes.origin);
+        let BytesBySource { origin, lan_peers, group_peers, cache_host, .. } = &mut self.bytes;
+        let lost = [origin, lan_peers, group_peers, cache_host].map(std::mem::take);
+        self.bytes.wasted += lost.iter().sum::<u64>();
         self.bytes.resumed = resumed;
     }
 
@@ -261,11 +331,21 @@ impl<'a> Download<'a> {
         Ok(Proof { remote_size: size, ..proof })
     }
 
-    /// Holds the proof against every digest that was given, gives the content to the cache and says what was fetched.
+    /// Holds the proof against every digest that was given.
+    fn check(&self, proof: &Proof, head: &Head) -> Result<(), FetchError> {
+        check(proof, self.task.digest.as_ref(), &head.published, &self.origin.host())
+    }
+
+    /// Gives the content to the cache and to whoever wants it, and says what was fetched.
     async fn accept(&mut self, proof: Proof, head: Head, is_synced: bool) -> Result<Fetched, FetchError> {
-        check(&proof, self.task.digest.as_ref(), &head.published, &self.origin.host())?;
         let Proof { table, digests, remote_size, .. } = proof;
         let id = table.as_ref().map(PieceTable::root);
+        let liars = match (&mut self.sink, &table) {
+            (Some(sink), Some(table)) if self.crew.is_some() || self.accused.is_some() => {
+                sink.liars(table.clone()).await?
+            }
+            _ => Liars::default(),
+        };
         let is_cached = match (self.cache, table) {
             (Some(cache), Some(table)) if head.sharing == Sharing::Public => {
                 let (url, validators, file) = (&self.task.url, &head.validators, self.task.temp.as_path());
@@ -273,6 +353,10 @@ impl<'a> Download<'a> {
             }
             _ => false,
         };
+        if is_cached {
+            self.now_cached(&digests);
+        }
+        self.disperse(&liars, remote_size, &digests);
         Ok(Fetched {
             size: self.task.layout.local_len(Some(remote_size)).unwrap_or(remote_size),
             remote_size,
@@ -283,8 +367,15 @@ impl<'a> Download<'a> {
             file_name: head.file_name,
             is_cached,
             is_synced,
+            decisions: std::mem::take(&mut self.decisions).into_vec(),
+            gifts: self.gifts.clone(),
         })
     }
+}
+
+/// Whether an answer is only the beginning of what is wanted.
+fn is_beginning(answer: &Response) -> bool {
+    answer.range.is_some_and(|range| range.len() <= BEGINNING && Some(range.end()) != answer.size)
 }
 
 /// Gives the finished file what an ordinary new file has, and the time of the origin's copy.

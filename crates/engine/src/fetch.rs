@@ -9,20 +9,21 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::Blocking;
 use crate::cached::Cached;
 use crate::download::Download;
-use crate::{Checkpoint, Event, FetchError, Fetched, FileTask, Watch};
+use crate::{Checkpoint, Event, FetchError, Fetched, FileTask, Peers, Watch};
 
 /// Fetches files. Cheap to clone; one engine serves all transfers of a process.
 #[derive(Clone)]
 pub struct Engine {
     client: Client,
     cache: Option<Cached>,
+    peers: Option<Peers>,
 }
 
 impl Engine {
-    /// An engine over an HTTP client and, if there is one, the machine's content cache.
+    /// An engine over an HTTP client and, if there are any, the machine's content cache and its peers.
     #[must_use]
-    pub fn new(client: Client, cache: Option<Arc<Store>>) -> Self {
-        Self { client, cache: cache.map(Cached) }
+    pub fn new(client: Client, cache: Option<Arc<Store>>, peers: Option<Peers>) -> Self {
+        Self { client, cache: cache.map(Cached), peers }
     }
 
     /// Brings one file into its sink, whole, proven and on disk.
@@ -61,11 +62,15 @@ impl Engine {
         stop: &CancellationToken,
     ) -> Result<Fetched, FetchError> {
         let cache = self.cache.as_ref().filter(|_| task.may_cache());
-        let mut download = Download::new(task, &self.client, cache, Arc::clone(watch));
+        let mut download = Download::new(task, &self.client, cache, self.peers.as_ref(), Arc::clone(watch));
         let result = tokio::select! {
             result = download.run(resume) => result,
             () = stop.cancelled() => Err(FetchError::Interrupted),
         };
+        let gifts = download.gifts();
+        if !gifts.is_empty() {
+            watch.event(Event::Gifts(gifts));
+        }
         let closed = download.close().await;
         if matches!(result, Err(FetchError::Integrity(_))) {
             task.clear_live();

@@ -12,12 +12,14 @@
 mod blocking;
 mod cached;
 mod checkpoint;
+mod company;
 mod download;
 mod error;
 mod fetch;
 mod live;
 mod opening;
 mod patience;
+pub mod peers;
 mod placement;
 mod proof;
 mod sink;
@@ -32,4 +34,5 @@ pub use checkpoint::{Checkpoint, CheckpointError, MAX_CHECKPOINT_LEN, source_of}
 pub use error::{FetchError, Mismatch};
 pub use fetch::Engine;
 pub use live::{Live, ReadError, Standing, Wishes};
-pub use task::{BytesBySource, Event, Fetched, FileTask, Retries, Watch};
+pub use peers::{Decision, Peers, PeersConfig, PeersError};
+pub use task::{BytesBySource, Event, Fetched, FileTask, Gift, GivenBy, Retries, Watch};

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
 use dray_origin::Wish;
 use dray_planner::OPEN_END;
 use dray_platform::identity_of::FileStamp;
@@ -114,7 +113,13 @@ impl Live {
     ///
     /// # Errors
     /// [`ReadError::OtherVersion`] when what is there now must not be put together with those bytes.
-    pub fn read(&self, path: &Path, version: u64, wanted: ByteRange, most: u64) -> Result<Bytes, ReadError> {
+    pub fn read(
+        &self,
+        path: &Path,
+        version: u64,
+        wanted: ByteRange,
+        most: u64,
+    ) -> Result<Vec<u8>, ReadError> {
         let (sink, range) = {
             let standing = self.standing.borrow();
             if standing.version != version {
@@ -136,7 +141,7 @@ impl Live {
             return Err(ReadError::OtherVersion);
         }
         outcome?;
-        Ok(bytes.into())
+        Ok(bytes)
     }
 }
 
@@ -179,17 +184,17 @@ mod tests {
         live.stand(number, Some(10), [range(2, 4)].into_iter().collect(), false);
         let version = live.standing().borrow().version;
         assert!(matches!(live.read(&path, version, range(0, 4), 9), Err(ReadError::NotThere)));
-        assert_eq!(live.read(&path, version, range(2, 9), 9).unwrap(), "23");
+        assert_eq!(live.read(&path, version, range(2, 9), 9).unwrap(), b"23");
         live.wrote(range(4, 7));
-        assert_eq!(live.read(&path, version, range(2, 9), 9).unwrap(), "23456");
-        assert_eq!(live.read(&path, version, range(2, 9), 3).unwrap(), "234");
+        assert_eq!(live.read(&path, version, range(2, 9), 9).unwrap(), b"23456");
+        assert_eq!(live.read(&path, version, range(2, 9), 3).unwrap(), b"234");
         // The same sink goes on, whole in the end.
         live.stand(number, Some(10), [range(0, 10)].into_iter().collect(), true);
-        assert_eq!(live.read(&path, version, range(8, 10), 9).unwrap(), "89");
+        assert_eq!(live.read(&path, version, range(8, 10), 9).unwrap(), b"89");
         live.stand(number, Some(10), RangeSet::new(), false);
         live.wrote(range(0, 10));
         assert!(matches!(live.read(&path, version, range(8, 10), 9), Err(ReadError::OtherVersion)));
-        assert_eq!(live.read(&path, version + 1, range(8, 10), 9).unwrap(), "89");
+        assert_eq!(live.read(&path, version + 1, range(8, 10), 9).unwrap(), b"89");
     }
 
     #[test]

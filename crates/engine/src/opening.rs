@@ -1,16 +1,24 @@
 //! How a download begins: the first answer of the origin, held against what an earlier attempt left and what the cache has.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use dray_cache::Entry;
-use dray_content::Published;
+use dray_content::{Digest, Published};
 use dray_origin::{Answer, OriginError, Response, SafeName, Sharing, Validators, Verdict, Wish};
 use dray_planner::Ranges;
-use dray_ranges::{ByteRange, RangeSet};
+use dray_ranges::ByteRange;
+use tokio::time::Instant;
 
 use crate::patience::Patience;
+use crate::peers::Crew;
+use crate::sink::Filled;
 use crate::source::Origin;
 use crate::{Checkpoint, Event, FetchError, FileTask, Watch, Wishes};
+
+/// What is asked for first when others may be about to fetch the same: enough to learn what the origin says of the file.
+pub(crate) const BEGINNING: u64 = 16 << 10;
+/// How long the origin may keep silent before peers who have everything are begun with.
+const ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a download begins.
 pub(crate) enum Opening {
@@ -25,9 +33,21 @@ pub(crate) struct Start {
     /// The open answer; `None` when all bytes are there already.
     pub(crate) response: Option<Response>,
     /// What of the sink still counts.
-    pub(crate) have: RangeSet,
+    pub(crate) have: Filled,
     pub(crate) ranges: Ranges,
     pub(crate) head: Head,
+    pub(crate) way: Beginning,
+}
+
+/// What a start is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// The origin's answer.
+    Answer,
+    /// What peers say: the origin did not answer.
+    Peers,
+    /// The sink as it is: a part of it is fetched again.
+    Again,
 }
 
 /// What the origin said about the file.
@@ -39,6 +59,17 @@ pub(crate) struct Head {
     pub(crate) published: Published,
     pub(crate) file_name: Option<SafeName>,
     pub(crate) sharing: Sharing,
+    /// The digests that this very answer published, if it came over https all the way.
+    pub(crate) vouched: Vec<Digest>,
+    /// Whether it published digests that anyone on the way could have changed.
+    pub(crate) has_unsafe_digests: bool,
+}
+
+/// Who else may be asked, while the origin is.
+pub(crate) struct Company<'a> {
+    pub(crate) crew: Option<&'a mut Crew>,
+    /// Others may be about to fetch the same: the first request is for the beginning only.
+    pub(crate) is_narrow: bool,
 }
 
 /// Asks the origin until it answers or trying is of no use any more.
@@ -49,11 +80,14 @@ pub(crate) async fn open(
     mut resume: Option<Checkpoint>,
     patience: &mut Patience,
     watch: &dyn Watch,
+    mut company: Company<'_>,
 ) -> Result<Opening, FetchError> {
     let mut wishes = task.wishes();
     loop {
         watch.event(Event::Connecting);
         let (wish, is_complete) = wish(task, resume.as_ref(), &wishes)?;
+        let is_narrow = company.is_narrow && !is_complete && wishes.is_empty() && !task.without_ranges;
+        let wish = if is_narrow { beginning_of(wish) } else { wish };
         // Another server's tags are its own: its answer is looked at instead.
         let known = resume.as_ref().filter(|resume| !resume.is_elsewhere(task)).map(Checkpoint::validators);
         let is_steered = resume.is_none() && wishes.opening().is_some();
@@ -66,7 +100,19 @@ pub(crate) async fn open(
             }
             (None, _) => (None, None),
         };
-        match origin.open(wish, if_range, unless).await {
+        let answer = tokio::select! {
+            answer = origin.open(wish, if_range, unless) => answer,
+            size = peers_have_all(company.crew.as_deref_mut(), ORIGIN_PATIENCE) => {
+                match from_peers(resume.as_ref(), size) {
+                    Some(start) => return Ok(Opening::Origin(Box::new(start))),
+                    None => {
+                        company.crew = None;
+                        continue;
+                    }
+                }
+            }
+        };
+        match answer {
             Ok(Answer::Body(response)) if resume.is_none() && is_cached(cached.as_ref(), &response) => {
                 let Some((entry, validators)) = cached else { continue };
                 return Ok(Opening::Cache(entry, validators));
@@ -88,6 +134,12 @@ pub(crate) async fn open(
             {
                 return Err(FetchError::NoRandomAccess { host: origin.host() });
             }
+            // Nothing would tie the rest to it.
+            Ok(Answer::Body(response))
+                if is_narrow && response.range.is_some() && !is_recognisable(origin, &response) =>
+            {
+                company.is_narrow = false;
+            }
             Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response, watch)? {
                 Some(start) => return Ok(Opening::Origin(Box::new(start))),
                 None => watch
@@ -98,6 +150,7 @@ pub(crate) async fn open(
                 (None, Some((entry, validators))) => return Ok(Opening::Cache(entry, validators)),
                 (None, None) => return Err(origin.unasked_304().into()),
             },
+            Err(error) if is_narrow && is_about_the_rest(&error) => company.is_narrow = false,
             // It may be shorter than was hoped.
             Err(error) if is_steered && is_about_the_rest(&error) => {
                 if wishes.only.is_some() && matches!(error, OriginError::RangeNotSatisfiable { .. }) {
@@ -112,12 +165,79 @@ pub(crate) async fn open(
             Err(error) if resume.is_some() && is_about_the_rest(&error) => resume = None,
             Err(error) => {
                 let error = FetchError::from(error);
+                let size =
+                    company.crew.as_deref().and_then(Crew::claimed_size).filter(|_| error.is_transient());
+                if let Some(start) = size.and_then(|size| from_peers(resume.as_ref(), size)) {
+                    return Ok(Opening::Origin(Box::new(start)));
+                }
                 let pause = patience.pause_after(&error).ok_or_else(|| error.clone())?;
                 watch.event(Event::Retrying { error, pause });
-                tokio::time::sleep(pause).await;
+                wait(pause, company.crew.as_deref_mut()).await;
             }
         }
     }
+}
+
+/// As much of a wish as shows what the origin says of the file.
+fn beginning_of(wish: Wish) -> Wish {
+    let (start, end) = match wish {
+        Wish::Whole => (0, u64::MAX),
+        Wish::From(start) => (start, u64::MAX),
+        Wish::Range(range) => (range.start(), range.end()),
+    };
+    ByteRange::new(start, end.min(start.saturating_add(BEGINNING))).map_or(wish, Wish::Range)
+}
+
+/// Whether the rest of a file can be told to be of the version of this answer.
+fn is_recognisable(origin: &Origin, response: &Response) -> bool {
+    origin.can_recognise(&response.validators) || !response.published.digests.is_empty()
+}
+
+/// Waits until peers have all of the file between them, and at least that long; says what size they claim.
+async fn peers_have_all(crew: Option<&mut Crew>, patience: Duration) -> u64 {
+    let Some(crew) = crew else { return std::future::pending().await };
+    let until = Instant::now() + patience;
+    loop {
+        let is_time = Instant::now() >= until;
+        if let Some(size) = crew.claimed_size().filter(|_| is_time) {
+            return size;
+        }
+        tokio::select! {
+            heard = crew.heard() => crew.note(heard),
+            () = tokio::time::sleep_until(until), if !is_time => {}
+        }
+    }
+}
+
+/// Pauses; not longer than until peers have all of the file.
+async fn wait(pause: Duration, crew: Option<&mut Crew>) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        _ = peers_have_all(crew, Duration::ZERO) => {}
+    }
+}
+
+/// A start without the origin: the size is what peers say, and the digest of the job will tell in the end. `None` when what an
+/// earlier attempt left is of another size.
+fn from_peers(resume: Option<&Checkpoint>, size: u64) -> Option<Start> {
+    let mut head = Head {
+        validators: Validators { size: Some(size), ..Validators::default() },
+        modified: None,
+        published: Published::default(),
+        file_name: None,
+        sharing: Sharing::Public,
+        vouched: Vec::new(),
+        has_unsafe_digests: false,
+    };
+    let mut have = Filled::default();
+    if let Some(checkpoint) = resume {
+        if checkpoint.size != Some(size) {
+            return None;
+        }
+        head.take_from(checkpoint, false);
+        have = checkpoint.filled();
+    }
+    Some(Start { response: None, have, ranges: Ranges::Yes, head, way: Beginning::Peers })
 }
 
 /// Whether an answer shows that the cache has this very version; its body is then not wanted.
@@ -207,17 +327,19 @@ fn begin(
         published: response.published.clone(),
         file_name: response.file_name.clone(),
         sharing: response.sharing,
+        vouched: if response.is_secure { response.published.digests.clone() } else { Vec::new() },
+        has_unsafe_digests: !response.is_secure && !response.published.digests.is_empty(),
     };
-    let mut have = RangeSet::new();
+    let mut have = Filled::default();
     if let Some(checkpoint) = resume {
         if is_same {
             head.take_from(&checkpoint, checkpoint.is_elsewhere(task));
-            have = checkpoint.filled;
+            have = checkpoint.filled();
         } else if response.start > 0 || is_packed {
             return Ok(None);
         }
     }
-    let ranges = match (response.range, have.is_empty()) {
+    let ranges = match (response.range, have.all.is_empty()) {
         _ if task.without_ranges => Ranges::No,
         (Some(_), _) => Ranges::Yes,
         // Asked for a part, the origin sends the whole.
@@ -225,7 +347,7 @@ fn begin(
         (None, true) if response.accepts_ranges => Ranges::Yes,
         (None, true) => Ranges::Unknown,
     };
-    Ok(Some(Start { response: Some(response), have, ranges, head }))
+    Ok(Some(Start { response: Some(response), have, ranges, head, way: Beginning::Answer }))
 }
 
 fn all_there(checkpoint: &Checkpoint) -> Start {
@@ -235,9 +357,12 @@ fn all_there(checkpoint: &Checkpoint) -> Start {
         published: Published::default(),
         file_name: None,
         sharing: Sharing::Public,
+        vouched: Vec::new(),
+        has_unsafe_digests: false,
     };
     head.take_from(checkpoint, false);
-    Start { response: None, have: checkpoint.filled.clone(), ranges: Ranges::Yes, head }
+    let have = checkpoint.filled();
+    Start { response: None, have, ranges: Ranges::Yes, head, way: Beginning::Answer }
 }
 
 impl Head {

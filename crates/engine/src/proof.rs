@@ -5,12 +5,15 @@ use std::io;
 
 use dray_content::{Digest, PieceTable, Published, TableBuilder, WholeHasher};
 use dray_platform::positioned;
-use dray_ranges::ByteRange;
+use dray_ranges::{ByteRange, RangeSet};
 
 use crate::{FetchError, Mismatch};
 
 /// How much is read back at once.
 const READ_LEN: usize = 256 << 10;
+
+/// How much is read back at once between other work, for what came out of order.
+const CATCH_UP_LEN: u64 = 1 << 20;
 
 /// The hashes of a file while its bytes arrive.
 pub(crate) struct Hashes {
@@ -40,6 +43,23 @@ impl Hashes {
         }
     }
 
+    /// Reads back a little of `filled` that continues the digests of the whole. False when there is nothing of it.
+    pub(crate) fn catch_up(&mut self, file: &File, filled: &RangeSet) -> io::Result<bool> {
+        let at = self.whole.position();
+        let Some(there) = filled.range_at(at).filter(|_| !self.whole.is_idle()) else { return Ok(false) };
+        let Some(next) = ByteRange::new(at, there.end().min(at + CATCH_UP_LEN)) else { return Ok(false) };
+        read_back(file, next, |offset, bytes| self.whole.feed(offset, bytes))?;
+        Ok(true)
+    }
+
+    /// Forgets the bytes of `range`, which are of no use any more.
+    pub(crate) fn forget(&mut self, range: ByteRange) {
+        self.table.forget(range);
+        if self.whole.position() > range.start() {
+            self.whole.restart();
+        }
+    }
+
     /// Whether bytes of the sink must be read back for the proof.
     pub(crate) fn must_read(&self, size: u64) -> bool {
         !self.table.unhashed(size).is_empty() || (!self.whole.is_idle() && self.whole.position() < size)
@@ -61,6 +81,12 @@ impl Hashes {
         let digests = std::iter::once(table.root().digest()).chain(sha2).collect();
         Ok(Proof { table: Some(table), digests, crc32c, remote_size: size })
     }
+}
+
+/// Reads bytes of the sink in order.
+pub(crate) fn read_back(file: &File, range: ByteRange, take: impl FnMut(u64, &[u8])) -> io::Result<()> {
+    let len = usize::try_from(range.len()).map_or(READ_LEN, |len| len.min(READ_LEN));
+    read(file, range, &mut vec![0; len], take)
 }
 
 fn read(

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dray_content::{Algorithm, Published};
+use dray_content::{Algorithm, PieceTable, Published};
 use dray_origin::Validators;
 use dray_platform::identity_of::FileStamp;
 use dray_ranges::{Layout, RangeSet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::peers::{Dropped, Giver, Liars, MateId, Offer, Report};
 use crate::placement::Placement;
 use crate::proof::Proof;
 use crate::writer::Writer;
@@ -33,10 +34,23 @@ pub(crate) struct Version {
     pub(crate) algorithms: Vec<Algorithm>,
 }
 
+/// What a sink holds already.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filled {
+    pub(crate) all: RangeSet,
+    /// What of it came from peers and was not proven.
+    pub(crate) unproven: RangeSet,
+}
+
 /// What the writer is told to do.
 pub(crate) enum Order {
-    Write { offset: u64, bytes: Bytes },
+    Write { offset: u64, bytes: Bytes, giver: Giver },
     Restart { version: Version, placement: Placement },
+    Share { offer: Arc<Offer>, reports: mpsc::UnboundedSender<Report> },
+    Table { table: Arc<PieceTable>, is_proven: bool, author: Option<MateId> },
+    Flush { answer: oneshot::Sender<()> },
+    Distrust { answer: oneshot::Sender<Dropped> },
+    Liars { right: PieceTable, answer: oneshot::Sender<Liars> },
     Prove { size: u64, answer: oneshot::Sender<Proof> },
 }
 
@@ -63,7 +77,7 @@ impl Sink {
         target: Target,
         file: File,
         version: Version,
-        filled: RangeSet,
+        filled: Filled,
     ) -> Result<Self, FetchError> {
         let (orders, inbox) = mpsc::channel(MAX_QUEUED_CHUNKS);
         let layout = target.layout.clone();
@@ -75,8 +89,42 @@ impl Sink {
     }
 
     /// Gives bytes of the remote file to the writer; waits while the disk is behind.
-    pub(crate) async fn write(&mut self, offset: u64, bytes: Bytes) -> Result<(), FetchError> {
-        self.send(Order::Write { offset, bytes }).await
+    pub(crate) async fn write(&mut self, offset: u64, bytes: Bytes, giver: Giver) -> Result<(), FetchError> {
+        self.send(Order::Write { offset, bytes, giver }).await
+    }
+
+    /// Offers right pieces to others, and tells what becomes of those that others give.
+    pub(crate) async fn share(
+        &mut self,
+        offer: Arc<Offer>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Result<(), FetchError> {
+        self.send(Order::Share { offer, reports }).await
+    }
+
+    /// Judges pieces by this table; `author` claimed it, unless it is proven.
+    pub(crate) async fn use_table(
+        &mut self,
+        table: Arc<PieceTable>,
+        is_proven: bool,
+        author: Option<MateId>,
+    ) -> Result<(), FetchError> {
+        self.send(Order::Table { table, is_proven, author }).await
+    }
+
+    /// Waits until all that was given is written and judged.
+    pub(crate) async fn flush(&mut self) -> Result<(), FetchError> {
+        self.ask(|answer| Order::Flush { answer }).await
+    }
+
+    /// The whole is not what it should be: drops what peers gave and nothing has proven. Returns those bytes.
+    pub(crate) async fn distrust(&mut self) -> Result<Dropped, FetchError> {
+        self.ask(|answer| Order::Distrust { answer }).await
+    }
+
+    /// The whole is proven, and this is its table: who gave something else.
+    pub(crate) async fn liars(&mut self, right: PieceTable) -> Result<Liars, FetchError> {
+        self.ask(|answer| Order::Liars { right, answer }).await
     }
 
     /// Drops everything written so far: the remote file is another one now.
@@ -87,18 +135,22 @@ impl Sink {
 
     /// Hashes what is not hashed yet and syncs everything; the remote file has `size` bytes.
     pub(crate) async fn prove(&mut self, size: u64) -> Result<Proof, FetchError> {
-        let (answer, proof) = oneshot::channel();
-        self.send(Order::Prove { size, answer }).await?;
-        match proof.await {
-            Ok(proof) => Ok(proof),
-            Err(_) => Err(self.failure().await),
-        }
+        self.ask(|answer| Order::Prove { size, answer }).await
     }
 
     /// Lets the writer finish what it has, with a last checkpoint.
     pub(crate) async fn close(self) -> Result<(), FetchError> {
         drop(self.orders);
         end_of(self.writer).await
+    }
+
+    async fn ask<T>(&mut self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, FetchError> {
+        let (answer, said) = oneshot::channel();
+        self.send(order(answer)).await?;
+        match said.await {
+            Ok(said) => Ok(said),
+            Err(_) => Err(self.failure().await),
+        }
     }
 
     async fn send(&mut self, order: Order) -> Result<(), FetchError> {

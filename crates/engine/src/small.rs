@@ -11,7 +11,7 @@ use dray_platform::{open, positioned, times};
 use crate::opening::Start;
 use crate::proof::{Hashes, Proof};
 use crate::sink::Version;
-use crate::{Event, FetchError, FileTask, Watch, temp};
+use crate::{Event, FetchError, FileTask, GivenBy, Watch, temp};
 
 /// Whether a download that begins like this is done here: whole, from its first byte, and known to be small.
 pub(crate) fn is_small(task: &FileTask, start: &Start) -> bool {
@@ -21,7 +21,7 @@ pub(crate) fn is_small(task: &FileTask, start: &Start) -> bool {
     };
     is_short
         && task.layout.specs().is_none()
-        && start.have.is_empty()
+        && start.have.all.is_empty()
         && start.response.as_ref().is_some_and(is_all)
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn read(mut response: Response, watch: &dyn Watch) -> Result<Ve
     let mut bytes =
         Vec::with_capacity(usize::try_from(response.promised().unwrap_or_default()).unwrap_or_default());
     while let Some(chunk) = response.chunk().await? {
-        watch.event(Event::Received { bytes: chunk.len() as u64 });
+        watch.event(Event::Received { bytes: chunk.len() as u64, from: GivenBy::Origin });
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use dray_exchange::{RequestError, Session};
 use dray_origin::{Answer, Ask, Client, OriginError, Response, ShownUrl, Validators, Verdict, Wish};
 use dray_planner::RequestId;
 use dray_ranges::ByteRange;
@@ -38,6 +39,8 @@ pub(crate) enum Trouble {
     Unresumable,
     /// The origin answered a ranged request with something else than that range.
     NoRanges(Option<OriginError>),
+    /// A peer did not give what it was asked for.
+    Peer(RequestError),
 }
 
 /// What stays the same for all requests of one version of a file.
@@ -111,6 +114,9 @@ impl Origin {
     }
 }
 
+/// Smaller parts of a peer's answer are gathered up to this many bytes.
+const GATHER: usize = 64 << 10;
+
 /// The end of a request that runs to the end of a file of unknown size.
 pub(crate) const OPEN: u64 = u64::MAX;
 
@@ -149,6 +155,51 @@ impl Pump {
                 let _ = self.out.send(Message::Ended { request: self.request, result: Err(trouble) }).await;
             }
         }
+    }
+
+    /// Asks a peer for `range` and pumps what comes.
+    pub(crate) async fn ask_and_run(self, session: Session, range: ByteRange) {
+        let result = self.pull(&session, range).await.map_err(Trouble::Peer);
+        let _ = self.out.send(Message::Ended { request: self.request, result }).await;
+    }
+
+    async fn pull(&self, session: &Session, range: ByteRange) -> Result<End, RequestError> {
+        let mut incoming = session.get(range).await?;
+        let mut offset = range.start();
+        let mut gathered = BytesMut::new();
+        let result = loop {
+            if offset + gathered.len() as u64 >= self.end.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+            match incoming.chunk().await {
+                // What comes in small parts is passed on in larger ones.
+                Ok(Some(bytes)) if gathered.is_empty() && bytes.len() >= GATHER => {
+                    if !self.pass(&mut offset, bytes).await {
+                        break Ok(());
+                    }
+                }
+                Ok(Some(bytes)) => {
+                    gathered.extend_from_slice(&bytes);
+                    if gathered.len() >= GATHER && !self.pass(&mut offset, gathered.split().freeze()).await {
+                        break Ok(());
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if !gathered.is_empty() {
+            self.pass(&mut offset, gathered.freeze()).await;
+        }
+        result.map(|()| End { at: offset, is_end_of_file: false })
+    }
+
+    /// Gives bytes to the transfer; false when it wants none any more.
+    async fn pass(&self, offset: &mut u64, bytes: Bytes) -> bool {
+        let len = bytes.len() as u64;
+        let chunk = Message::Chunk { request: self.request, offset: *offset, bytes };
+        *offset += len;
+        self.out.send(chunk).await.is_ok()
     }
 
     /// Whether an answer that ends at `offset` ends too early.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use dray_content::{ContentId, Digest};
 use dray_origin::{SafeName, Validators};
 use dray_ranges::Layout;
+use dray_swarm::Way;
 use url::Url;
 
-use crate::{Checkpoint, FetchError, Live, Wishes};
+use crate::{Checkpoint, Decision, FetchError, Live, Wishes};
 
 /// One file to fetch.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct FileTask {
     pub retries: Retries,
     /// Look in the cache and give the content to it.
     pub use_cache: bool,
+    /// Ask other machines for it, and give it to them, as far as that is safe.
+    pub use_peers: bool,
     /// The caller makes small files durable itself, many at once; see [`Fetched::is_synced`].
     pub may_leave_unsynced: bool,
 }
@@ -98,6 +101,25 @@ pub struct Fetched {
     /// Whether the bytes are on disk. False only for a small file whose task allowed it: then the caller must sync it before it
     /// claims the file to anyone.
     pub is_synced: bool,
+    /// What was decided about its sources, in that order.
+    pub decisions: Vec<Decision>,
+    /// What each peer gave.
+    pub gifts: Vec<Gift>,
+}
+
+/// What one peer gave of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gift {
+    /// Who.
+    pub peer: String,
+    /// From where.
+    pub address: String,
+    /// How it is reached: `lan` or `group`.
+    pub way: &'static str,
+    /// Bytes that were kept.
+    pub bytes: u64,
+    /// Bytes that were thrown away.
+    pub wasted: u64,
 }
 
 /// Bytes of one file by where they came from.
@@ -109,8 +131,39 @@ pub struct BytesBySource {
     pub cache: u64,
     /// From the origin, and kept.
     pub origin: u64,
+    /// From other machines on the LAN, and kept.
+    pub lan_peers: u64,
+    /// From members of the group further away, and kept.
+    pub group_peers: u64,
+    /// From a cache that stands in for the origin, and kept.
+    pub cache_host: u64,
     /// Received and thrown away: fetched twice, or from a version that is gone.
     pub wasted: u64,
+}
+
+impl BytesBySource {
+    /// What came from peers that are reached that way.
+    pub(crate) fn by_way(&mut self, way: Way) -> &mut u64 {
+        match way {
+            Way::Lan => &mut self.lan_peers,
+            Way::Group => &mut self.group_peers,
+        }
+    }
+}
+
+/// Whose bytes they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GivenBy {
+    /// The machine's own cache.
+    Cache,
+    /// Another machine on the LAN.
+    LanPeer,
+    /// A member of the group further away.
+    GroupPeer,
+    /// A cache that stands in for the origin.
+    CacheHost,
+    /// The origin.
+    Origin,
 }
 
 /// What happens to a file while it is fetched.
@@ -137,7 +190,18 @@ pub enum Event {
     Received {
         /// How many.
         bytes: u64,
+        /// Who gave them.
+        from: GivenBy,
     },
+    /// Bytes that had been received turned out to be of no use, and are fetched again.
+    Dropped {
+        /// How many.
+        bytes: u64,
+    },
+    /// Something was decided about where the file comes from.
+    Decided(Decision),
+    /// What each peer gave so far; comes at the end, however that is.
+    Gifts(Vec<Gift>),
     /// What was there is of no use any more; the file starts over.
     Restarted {
         /// One sentence.

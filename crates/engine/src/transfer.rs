@@ -10,23 +10,32 @@ use dray_content::{MIN_PIECE_LEN, piece_len};
 use dray_origin::{Response, Validators};
 use dray_planner::{
     Command, Failure, Has, OPEN_END, Planner, Ranges, RequestId, Settings, Source, SourceId, SourceKind,
-    Wanted, WantedRanges,
+    Wanted, WantedRanges, Wish,
 };
 use dray_ranges::{ByteRange, Layout, RangeSet};
+use dray_swarm::Way;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::patience::Patience;
+use crate::peers::{Crew, Decisions, Giver, Heard, MateId, Report, UseTable};
 use crate::sink::Sink;
 use crate::source::{End, Message, OPEN, Origin, Pump, Trouble};
-use crate::{BytesBySource, Event, FetchError, Live, Retries, Watch, Wishes};
+use crate::{BytesBySource, Event, FetchError, GivenBy, Live, Retries, Watch, Wishes};
 
 /// Chunks that wait for the loop: small, because the sink has a queue of its own.
 const MAX_WAITING_CHUNKS: usize = 8;
 
 /// The origin crate gives up a silent connection much earlier; this is for the case that it does not.
 const LAST_RESORT_STALL: Duration = Duration::from_secs(120);
+
+/// How long peers may give nothing while the origin does not answer either.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Requests that the origin gets at once: one, and the next one before it ends where others wait for each piece.
+const ORIGIN_REQUESTS: u16 = 1;
+const ORIGIN_REQUESTS_IN_SWARM: u16 = 2;
 
 /// How the moving of one version ended.
 pub(crate) enum Outcome {
@@ -51,11 +60,22 @@ pub(crate) struct Transfer<'a> {
     pub(crate) known: Validators,
     pub(crate) ranges: Ranges,
     pub(crate) bytes: &'a mut BytesBySource,
+    /// Who else has it or wants it.
+    pub(crate) crew: Option<&'a mut Crew>,
+    pub(crate) decisions: &'a mut Decisions,
 }
 
 struct Running {
     end: Arc<AtomicU64>,
     task: AbortHandle,
+    from: From,
+}
+
+/// Where the bytes of a request come from.
+#[derive(Clone, Copy)]
+enum From {
+    Origin,
+    Peer(MateId, Way),
 }
 
 struct Moving {
@@ -70,6 +90,8 @@ struct Moving {
     patience: Patience,
     /// What others need first, the most urgent at the front.
     first_wanted: Vec<RangeSet>,
+    /// Since when nothing came, and why, while the origin does not answer and peers are relied on.
+    silence: Option<(Instant, FetchError)>,
 }
 
 impl Moving {
@@ -97,9 +119,11 @@ impl Transfer<'_> {
         };
         let mut planner = Planner::new(settings(), Wanted { size: self.known.size, ranges }, have);
         planner.set_alignment(self.known.size.map_or(MIN_PIECE_LEN, piece_len));
-        let origin =
-            Source { kind: SourceKind::Origin, ranges: self.ranges, has: Has::Everything, max_requests: 1 };
-        let origin = planner.add_source(Duration::ZERO, origin);
+        let origin = planner.add_source(Duration::ZERO, self.origin_as_source());
+        if let (Some(crew), Some(size)) = (self.crew.as_deref_mut(), self.known.size) {
+            sink.share(Arc::clone(crew.offer()), crew.reports()).await?;
+            crew.enlist(&mut planner, Duration::ZERO, size);
+        }
         let (out, mut inbox) = mpsc::channel(MAX_WAITING_CHUNKS);
         let mut moving = Moving {
             planner,
@@ -111,17 +135,29 @@ impl Transfer<'_> {
             first,
             patience: Patience::new(self.retries),
             first_wanted: Vec::new(),
+            silence: None,
         };
         let mut wishes = self.live.map(Live::wishes);
         let mut is_part = self.steer(&mut moving, wishes.as_mut())?;
-        while !moving.planner.done() {
+        while !self.is_done(&mut moving, sink).await? {
             self.obey(&mut moving);
             if moving.planner.stuck() {
-                return Err(FetchError::NoRanges { host: self.origin.host() });
+                return Err(moving
+                    .silence
+                    .take()
+                    .map_or_else(|| FetchError::NoRanges { host: self.origin.host() }, |(_, error)| error));
             }
+            let silent_until = moving.silence.as_ref().map(|(since, _)| *since + SILENCE_PATIENCE);
             let timeout = moving.planner.timeout().map(|at| moving.began + at);
             let message = tokio::select! {
                 Some(message) = inbox.recv() => Some(message),
+                heard = heard(self.crew.as_deref_mut()) => {
+                    self.hear(&mut moving, heard, sink).await?;
+                    continue;
+                }
+                () = sleep_until(silent_until) => {
+                    return Err(moving.silence.take().map_or(FetchError::Interrupted, |(_, error)| error));
+                }
                 () = changed(wishes.as_mut()) => {
                     is_part = self.steer(&mut moving, wishes.as_mut())?;
                     continue;
@@ -137,9 +173,9 @@ impl Transfer<'_> {
                     self.take(&mut moving, request, offset, &bytes, sink).await?;
                 }
                 Message::Ended { request, result } => {
-                    moving.running.remove(&request);
+                    let from = moving.running.remove(&request).map(|running| running.from);
                     let size_was_known = self.known.size.is_some();
-                    if let Some(outcome) = self.ended(&mut moving, request, result, is_part)? {
+                    if let Some(outcome) = self.ended(&mut moving, request, from, result, is_part)? {
                         return Ok(outcome);
                     }
                     if !moving.first_wanted.is_empty() {
@@ -161,9 +197,51 @@ impl Transfer<'_> {
         Ok(Outcome::Complete { size })
     }
 
+    /// Whether all is there. With peers it is only once the sink has judged it.
+    async fn is_done(&mut self, moving: &mut Moving, sink: &mut Sink) -> Result<bool, FetchError> {
+        if !moving.planner.done() || self.crew.is_none() {
+            return Ok(moving.planner.done());
+        }
+        sink.flush().await?;
+        while let Some(report) = self.crew.as_deref_mut().and_then(Crew::report) {
+            self.hear(moving, Heard::Report(report), sink).await?;
+        }
+        Ok(moving.planner.done())
+    }
+
+    /// Takes note of what happened among the peers.
+    async fn hear(&mut self, moving: &mut Moving, heard: Heard, sink: &mut Sink) -> Result<(), FetchError> {
+        if let (Heard::Report(Report::Dropped { dropped, .. }), Some(crew)) = (&heard, self.crew.as_deref()) {
+            crew.recount(dropped, self.bytes);
+        }
+        let Some(crew) = self.crew.as_deref_mut() else { return Ok(()) };
+        let now = moving.began.elapsed();
+        let table = crew.take(heard, Some((&mut moving.planner, now)));
+        let about = self.origin_as_source();
+        moving.planner.update_source(now, moving.origin, about);
+        self.decided();
+        match table {
+            Some(UseTable { table, is_proven, author }) => sink.use_table(table, is_proven, author).await,
+            None => Ok(()),
+        }
+    }
+
+    fn origin_as_source(&self) -> Source {
+        let in_swarm = self.crew.as_ref().is_some_and(|crew| crew.has_sources());
+        let max_requests = if in_swarm { ORIGIN_REQUESTS_IN_SWARM } else { ORIGIN_REQUESTS };
+        Source { kind: SourceKind::Origin, ranges: self.ranges, has: Has::Everything, max_requests }
+    }
+
+    /// Tells what was decided about peers.
+    fn decided(&mut self) {
+        for decision in self.crew.as_deref_mut().map(Crew::decisions).unwrap_or_default() {
+            self.decisions.decide(decision, self.watch);
+        }
+    }
+
     /// Tells the planner what is wished for now; whether that is only a part.
     fn steer(
-        &self,
+        &mut self,
         moving: &mut Moving,
         wishes: Option<&mut watch::Receiver<Wishes>>,
     ) -> Result<bool, FetchError> {
@@ -175,6 +253,11 @@ impl Transfer<'_> {
             wishes.only.as_mut().zip(self.known.size.and_then(|size| ByteRange::new(size, OPEN_END)))
         {
             only.remove(beyond);
+        }
+        if let Some(crew) = self.crew.as_deref_mut() {
+            let awaited =
+                wishes.first.iter().chain(&wishes.only).fold(RangeSet::new(), |all, one| all.union(one));
+            crew.reserve(awaited, &mut moving.planner, now);
         }
         if self.origin.can_recognise(&self.known) {
             moving.planner.want(now, wishes.only.map_or(WantedRanges::All, WantedRanges::Only));
@@ -196,25 +279,52 @@ impl Transfer<'_> {
         sink: &mut Sink,
     ) -> Result<(), FetchError> {
         let end = offset + bytes.len() as u64;
+        let from = moving.running.get(&request).map(|running| running.from);
         let mut at = offset;
-        while let Some(rest) = ByteRange::new(at, end) {
+        let (mut kept, mut wasted) = (0, 0);
+        while let (Some(rest), Some(from)) = (ByteRange::new(at, end), from) {
             let Some(keep) = moving.planner.received(moving.began.elapsed(), request, rest) else { break };
-            moving.patience.reset();
-            self.bytes.wasted += keep.start() - at;
-            self.bytes.origin += keep.len();
-            self.watch.event(Event::Received { bytes: keep.len() });
+            wasted += keep.start() - at;
+            kept += keep.len();
+            self.watch.event(Event::Received { bytes: keep.len(), from: from.name() });
             let index = |at: u64| usize::try_from(at - offset).expect("within the chunk");
-            sink.write(keep.start(), bytes.slice(index(keep.start())..index(keep.end()))).await?;
+            let part = bytes.slice(index(keep.start())..index(keep.end()));
+            sink.write(keep.start(), part, from.giver()).await?;
             at = keep.end();
         }
-        self.bytes.wasted += end - at;
+        wasted += end - at;
+        self.bytes.wasted += wasted;
+        match from {
+            Some(From::Origin) => {
+                self.bytes.origin += kept;
+                if kept > 0 {
+                    moving.patience.reset();
+                    moving.silence = None;
+                }
+            }
+            Some(From::Peer(mate, way)) => {
+                *self.bytes.by_way(way) += kept;
+                if let Some(crew) = self.crew.as_deref_mut() {
+                    crew.received(mate, kept, wasted);
+                }
+                if let Some((since, _)) = moving.silence.as_mut().filter(|_| kept > 0) {
+                    *since = Instant::now();
+                }
+            }
+            None => {}
+        }
         Ok(())
     }
 
     /// Does what the planner says.
-    fn obey(&self, moving: &mut Moving) {
+    fn obey(&mut self, moving: &mut Moving) {
+        let mut is_news = false;
         while let Some(command) = moving.planner.poll(moving.began.elapsed()) {
+            is_news = true;
             match command {
+                Command::Fetch { request, source, range } if source != moving.origin => {
+                    self.ask_peer(moving, request, source, range);
+                }
                 Command::Fetch { request, source, range } => {
                     let end = Arc::new(AtomicU64::new(range.end.unwrap_or(OPEN)));
                     let pump = Pump { request, end: Arc::clone(&end), out: moving.out.clone() };
@@ -233,7 +343,7 @@ impl Transfer<'_> {
                             ))
                         }
                     };
-                    moving.running.insert(request, Running { end, task });
+                    moving.running.insert(request, Running { end, task, from: From::Origin });
                 }
                 Command::Shorten { request, end } => {
                     if let Some(running) = moving.running.get(&request) {
@@ -248,6 +358,24 @@ impl Transfer<'_> {
                 }
             }
         }
+        if let Some(crew) = self.crew.as_deref().filter(|_| is_news) {
+            crew.offer().fetching(&moving.planner.fetching(), moving.planner.have());
+        }
+    }
+
+    /// Asks a peer for what the planner wants of it.
+    fn ask_peer(&self, moving: &mut Moving, request: RequestId, source: SourceId, range: Wish) {
+        let asked = self.crew.as_deref().and_then(|crew| crew.session(source));
+        let range = range.end.and_then(|end| ByteRange::new(range.start, end));
+        let (Some((mate, session, way)), Some(range)) = (asked, range) else {
+            // It has gone, and the planner is about to hear of it.
+            let now = moving.began.elapsed();
+            return moving.planner.failed(now, request, Failure::Gone);
+        };
+        let end = Arc::new(AtomicU64::new(range.end()));
+        let pump = Pump { request, end: Arc::clone(&end), out: moving.out.clone() };
+        let task = moving.tasks.spawn(pump.ask_and_run(session, range));
+        moving.running.insert(request, Running { end, task, from: From::Peer(mate, way) });
     }
 
     /// Takes note of a request that is over.
@@ -255,6 +383,7 @@ impl Transfer<'_> {
         &mut self,
         moving: &mut Moving,
         request: RequestId,
+        from: Option<From>,
         result: Result<End, Trouble>,
         is_part: bool,
     ) -> Result<Option<Outcome>, FetchError> {
@@ -292,12 +421,57 @@ impl Transfer<'_> {
             }
             Err(Trouble::Origin(error)) => {
                 let error = FetchError::from(error);
-                let pause = moving.patience.pause_after(&error).ok_or_else(|| error.clone())?;
-                self.watch.event(Event::Retrying { error, pause });
+                let pause = match moving.patience.pause_after(&error) {
+                    Some(pause) => {
+                        self.watch.event(Event::Retrying { error, pause });
+                        pause
+                    }
+                    None => self.rely_on_peers(moving, error)?,
+                };
                 moving.planner.failed(now, request, Failure::Retry { after: pause });
+            }
+            Err(Trouble::Peer(error)) => {
+                tracing::debug!(%error, "a peer did not give what it was asked for");
+                let pause = match (from, self.crew.as_deref_mut()) {
+                    (Some(From::Peer(mate, _)), Some(crew)) => {
+                        crew.request_failed(mate, &mut moving.planner, now)
+                    }
+                    _ => Duration::ZERO,
+                };
+                moving.planner.failed(now, request, Failure::Retry { after: pause });
+                self.decided();
             }
         }
         Ok(None)
+    }
+
+    /// Goes on without the origin while peers have all that is missing; else its error is the end. Returns how long it is left alone.
+    fn rely_on_peers(&mut self, moving: &mut Moving, error: FetchError) -> Result<Duration, FetchError> {
+        let crew = self.crew.as_deref_mut().filter(|crew| crew.can_give(moving.planner.missing()));
+        let Some(crew) = crew else { return Err(error) };
+        if moving.silence.is_none() {
+            crew.do_without_origin(error.to_string(), &mut moving.planner, moving.began.elapsed());
+            moving.silence = Some((Instant::now(), error));
+        }
+        self.decided();
+        Ok(self.retries.longest_pause.max(Duration::from_secs(1)))
+    }
+}
+
+impl From {
+    fn giver(self) -> Giver {
+        match self {
+            Self::Origin => Giver::Origin,
+            Self::Peer(mate, _) => Giver::Peer(mate),
+        }
+    }
+
+    fn name(self) -> GivenBy {
+        match self {
+            Self::Origin => GivenBy::Origin,
+            Self::Peer(_, Way::Lan) => GivenBy::LanPeer,
+            Self::Peer(_, Way::Group) => GivenBy::GroupPeer,
+        }
     }
 }
 
@@ -316,6 +490,14 @@ fn settings() -> Settings {
 /// Whether an open answer goes as far as it is wanted.
 fn reaches(answer: &Response, end: Option<u64>) -> bool {
     answer.range.zip(end).is_none_or(|(range, end)| end <= range.end())
+}
+
+/// The next thing that happens among the peers.
+async fn heard(crew: Option<&mut Crew>) -> Heard {
+    match crew {
+        Some(crew) => crew.heard().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn changed(wishes: Option<&mut watch::Receiver<Wishes>>) {

@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use dray_content::{Digest, TableBuilder, WholeHasher};
+use dray_content::{Digest, PieceTable, TableBuilder, WholeHasher};
 use dray_origin::Validators;
 use dray_platform::{durable, positioned};
 use dray_ranges::{ByteRange, RangeSet};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::peers::{Books, Dropped, Giver, Judged, Liars, MateId, Offer, Pieces, Report};
 use crate::placement::Placement;
 use crate::proof::{Hashes, Proof};
-use crate::sink::{Order, Target, Version};
+use crate::sink::{Filled, Order, Target, Version};
 use crate::{Checkpoint, Event, FetchError, Watch};
 
 /// Half of the second of progress that a crash may cost: the rest is for the sync itself.
@@ -32,6 +34,10 @@ pub(crate) struct Writer {
     version: Version,
     placement: Placement,
     filled: RangeSet,
+    /// What of it came from peers of an earlier attempt and was not proven.
+    earlier: RangeSet,
+    /// The pieces that are judged and offered to others, when there are others.
+    pieces: Option<Pieces>,
     hashes: Option<Hashes>,
     /// Written since the kernel was last asked to begin writing: the local stretch, and how much of it.
     dirty: (u64, u64),
@@ -49,7 +55,7 @@ impl Writer {
         (file, number): (File, u64),
         version: Version,
         placement: Placement,
-        filled: RangeSet,
+        filled: Filled,
     ) -> Self {
         let writer = Self {
             hashes: hashes(&placement, &version),
@@ -58,7 +64,9 @@ impl Writer {
             file: Arc::new(file),
             version,
             placement,
-            filled,
+            filled: filled.all,
+            earlier: filled.unproven,
+            pieces: None,
             dirty: (0, 0),
             checkpointed: Instant::now(),
             checkpointing: Arc::default(),
@@ -81,21 +89,37 @@ impl Writer {
     }
 
     fn obey(&mut self, mut inbox: mpsc::Receiver<Order>) -> Result<(), FetchError> {
-        while let Some(order) = inbox.blocking_recv() {
+        loop {
+            let order = match inbox.try_recv() {
+                Ok(order) => order,
+                Err(TryRecvError::Empty) if self.catch_up()? => continue,
+                Err(_) => match inbox.blocking_recv() {
+                    Some(order) => order,
+                    None => return Ok(()),
+                },
+            };
+            // Whoever asked may have been cancelled meanwhile; the bytes stay for the next attempt.
             match order {
-                Order::Write { offset, bytes } => self.write(offset, &bytes)?,
+                Order::Write { offset, bytes, giver } => self.write(offset, &bytes, giver)?,
                 Order::Restart { version, placement } => self.restart(version, placement)?,
-                Order::Prove { size, answer } => {
-                    let proof = self.prove(size)?;
-                    // The transfer may have been cancelled meanwhile; the bytes stay for the next attempt.
-                    let _ = answer.send(proof);
-                }
+                Order::Share { offer, reports } => self.share(offer, reports),
+                Order::Table { table, is_proven, author } => self.use_table(table, is_proven, author)?,
+                Order::Flush { answer } => drop(answer.send(())),
+                Order::Distrust { answer } => drop(answer.send(self.distrust())),
+                Order::Liars { right, answer } => drop(answer.send(self.liars(&right)?)),
+                Order::Prove { size, answer } => drop(answer.send(self.prove(size)?)),
             }
         }
-        Ok(())
     }
 
-    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FetchError> {
+    /// With nothing else to do: hashes a little of what came out of order. False when there is nothing of that kind.
+    fn catch_up(&mut self) -> Result<bool, FetchError> {
+        let Some(hashes) = &mut self.hashes else { return Ok(false) };
+        let caught_up = hashes.catch_up(&self.file, &self.filled);
+        caught_up.map_err(|error| self.failed("read", error))
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8], giver: Giver) -> Result<(), FetchError> {
         let Some(range) = ByteRange::with_len(offset, bytes.len() as u64) else { return Ok(()) };
         if let Some(hashes) = &mut self.hashes {
             hashes.feed(offset, bytes);
@@ -108,7 +132,8 @@ impl Writer {
             let to = usize::try_from(placed.end() - offset).unwrap_or(usize::MAX);
             positioned::write_all_at(&self.file, &bytes[from..to], local)
                 .map_err(|error| self.failed("write", error))?;
-            if let Some(written) = ByteRange::with_len(local, placed.len())
+            // What a peer gave is shown once it is proven.
+            if let Some(written) = ByteRange::with_len(local, placed.len()).filter(|_| giver == Giver::Origin)
                 && let Some(live) = &self.target.live
             {
                 live.wrote(written);
@@ -117,11 +142,85 @@ impl Writer {
             rest = ByteRange::new(placed.end(), part.end());
         }
         self.filled.insert(range);
+        self.judge(|pieces, books| pieces.wrote(range, giver, books))?;
         if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
             self.check_lost()?;
             self.checkpoint_soon();
         }
         Ok(())
+    }
+
+    /// From now on pieces are judged as they become complete, and what is right is offered to others.
+    fn share(&mut self, offer: Arc<Offer>, reports: mpsc::UnboundedSender<Report>) {
+        let Some(size) = self.version.validators.size.filter(|_| self.hashes.is_some()) else { return };
+        offer.begin(size, Arc::clone(&self.file));
+        let pieces = self.pieces.get_or_insert_with(|| Pieces::new(size, &self.earlier));
+        pieces.share(offer, reports, &self.filled);
+    }
+
+    fn use_table(
+        &mut self,
+        table: Arc<PieceTable>,
+        is_proven: bool,
+        author: Option<MateId>,
+    ) -> Result<(), FetchError> {
+        self.judge(|pieces, books| pieces.use_table(table, is_proven, author, books))
+    }
+
+    /// Lets pieces be judged; shows what was proven by that, and takes back what was dropped.
+    fn judge(
+        &mut self,
+        act: impl FnOnce(&mut Pieces, &mut Books<'_>) -> io::Result<Judged>,
+    ) -> Result<(), FetchError> {
+        let (Some(pieces), Some(hashes)) = (&mut self.pieces, &mut self.hashes) else { return Ok(()) };
+        let mut books = Books { file: &self.file, filled: &mut self.filled, hashes };
+        let judged = act(pieces, &mut books).map_err(|error| self.failed("read", error))?;
+        if let Some(live) = &self.target.live {
+            judged.proven.iter().for_each(|range| live.wrote(range));
+        }
+        if judged.has_dropped {
+            self.took_back();
+        }
+        Ok(())
+    }
+
+    /// Bytes that were there count no longer: readers and the checkpoint hear of it before they are written anew.
+    fn took_back(&mut self) {
+        if let Some(live) = &self.target.live {
+            live.clear();
+        }
+        self.show();
+        self.checkpoint_now();
+        self.checkpointed = Instant::now();
+    }
+
+    fn distrust(&mut self) -> Dropped {
+        let pieces = match &mut self.pieces {
+            Some(pieces) => pieces,
+            None if self.earlier.is_empty() => return Dropped::default(),
+            // Without the size nothing of an earlier attempt would have been kept.
+            None => match self.version.validators.size {
+                Some(size) => self.pieces.insert(Pieces::new(size, &self.earlier)),
+                None => return Dropped::default(),
+            },
+        };
+        let dropped = pieces.distrust(&mut self.filled);
+        if !dropped.bytes.is_empty() {
+            self.earlier = RangeSet::new();
+            self.hashes = hashes(&self.placement, &self.version);
+            self.took_back();
+        }
+        dropped
+    }
+
+    fn liars(&mut self, right: &PieceTable) -> Result<Liars, FetchError> {
+        let Some(pieces) = &mut self.pieces else { return Ok(Liars::default()) };
+        pieces.liars(right, &self.file).map_err(|error| self.failed("read", error))
+    }
+
+    /// What of the sink came from peers and is not proven.
+    fn unproven(&self) -> RangeSet {
+        self.pieces.as_ref().map_or_else(|| self.earlier.clone(), Pieces::unproven)
     }
 
     fn writeback(&mut self, local: u64, len: u64) {
@@ -144,6 +243,8 @@ impl Writer {
         self.target.watch.forget().map_err(|error| self.failed("forget the progress of", error))?;
         self.file.set_len(0).map_err(|error| self.failed("truncate", error))?;
         self.filled = RangeSet::new();
+        self.earlier = RangeSet::new();
+        self.pieces = None;
         self.hashes = hashes(&placement, &version);
         self.placement = placement;
         self.version = version;
@@ -156,7 +257,8 @@ impl Writer {
     fn show(&self) {
         if let Some(live) = &self.target.live {
             let size = self.target.layout.local_len(self.version.validators.size);
-            live.stand(self.number, size, self.placement.local(&self.filled), false);
+            let shown = self.filled.difference(&self.unproven());
+            live.stand(self.number, size, self.placement.local(&shown), false);
         }
     }
 
@@ -197,6 +299,7 @@ impl Writer {
             published,
             crc32c,
             filled: self.filled.clone(),
+            unproven: self.unproven(),
         }
     }
 

@@ -25,6 +25,7 @@ impl Actor {
             published: Vec::new(),
             crc32c: None,
             filled: kept,
+            unproven: RangeSet::new(),
         };
         self.checkpoints.insert((job, index), begun);
     }

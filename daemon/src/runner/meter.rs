@@ -152,7 +152,12 @@ pub(crate) fn of_first(sources: BySource, bytes: u64) -> BySource {
 impl Watch for Meter {
     fn event(&self, event: Event) {
         match event {
-            Event::Connecting | Event::Verifying | Event::NoRanges => {}
+            Event::Connecting
+            | Event::Verifying
+            | Event::NoRanges
+            | Event::Dropped { .. }
+            | Event::Decided(_)
+            | Event::Gifts(_) => {}
             Event::Known { resumed, validators, .. } => self.note(true, |noted| {
                 noted.connected = true;
                 noted.moved = true;
@@ -165,7 +170,7 @@ impl Watch for Meter {
                     ..Learned::default()
                 });
             }),
-            Event::Received { bytes } => self.note(false, |noted| {
+            Event::Received { bytes, .. } => self.note(false, |noted| {
                 noted.received += bytes;
                 noted.moved = true;
             }),
@@ -231,6 +236,7 @@ mod tests {
             published: Vec::new(),
             crc32c: None,
             filled: dray_ranges::RangeSet::new(),
+            unproven: dray_ranges::RangeSet::new(),
         };
         for resume in [None, Some(checkpoint.clone())] {
             let meter = Meter::new(transfer, Default::default(), resume.clone(), records.clone(), |_| {});

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dray_engine::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Watch, source_of};
+use dray_engine::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, GivenBy, Watch, source_of};
 use dray_origin::Validators;
 use dray_ranges::ByteRange;
 use futures_util::FutureExt;
@@ -80,13 +80,13 @@ impl Script {
                 }
                 watch.event(known(bytes, resumed));
                 std::fs::write(&task.temp, vec![b'x'; usize::try_from(bytes).unwrap()]).unwrap();
-                watch.event(Event::Received { bytes: bytes - resumed });
+                watch.event(Event::Received { bytes: bytes - resumed, from: GivenBy::Origin });
                 Ok(fetched(bytes, resumed))
             }
             Some(Act::Half { bytes }) => {
                 watch.event(known(bytes, resumed));
                 std::fs::write(&task.temp, vec![b'x'; usize::try_from(bytes / 2).unwrap()]).unwrap();
-                watch.event(Event::Received { bytes: (bytes / 2).saturating_sub(resumed) });
+                watch.event(Event::Received { bytes: (bytes / 2).saturating_sub(resumed), from: GivenBy::Origin });
                 let filled = ByteRange::new(0, bytes / 2).into_iter().collect();
                 let checkpoint = Checkpoint {
                     source: source_of(&task.url),
@@ -98,6 +98,7 @@ impl Script {
                     published: Vec::new(),
                     crc32c: None,
                     filled,
+                    unproven: Default::default(),
                 };
                 watch.checkpoint(&checkpoint).unwrap();
                 stop.cancelled().await;
@@ -106,7 +107,7 @@ impl Script {
             Some(Act::Spoil { bytes }) => {
                 watch.event(known(bytes, resumed));
                 std::fs::create_dir(&task.temp).unwrap();
-                watch.event(Event::Received { bytes });
+                watch.event(Event::Received { bytes, from: GivenBy::Origin });
                 Ok(fetched(bytes, resumed))
             }
             Some(Act::FailForNow) => Err(FetchError::Unresumable { host: "127.0.0.1".into(), times: 1 }),
@@ -150,6 +151,8 @@ fn fetched(size: u64, resumed: u64) -> Fetched {
         file_name: None,
         is_cached: false,
         is_synced: false,
+        decisions: Vec::new(),
+        gifts: Vec::new(),
     }
 }
 

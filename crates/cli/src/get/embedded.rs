@@ -65,12 +65,13 @@ pub(crate) async fn run(args: &GetArgs, request: Request, printer: &Printer) -> 
         headers,
         retries: Retries { attempts: args.retries.saturating_add(1), longest_pause: LONGEST_PAUSE },
         use_cache: !args.no_cache,
+        use_peers: true,
         may_leave_unsynced: false,
     };
     let stop = CancellationToken::new();
     let watch = Arc::new(Progress::new(destination.clone(), *printer, stop.clone()));
     let interrupted = stop_on_interrupt(stop.clone());
-    let result = Engine::new(client, cache.clone()).fetch(&task, Arc::clone(&watch) as _, stop).await;
+    let result = Engine::new(client, cache.clone(), None).fetch(&task, Arc::clone(&watch) as _, stop).await;
     watch.clear();
     interrupted.abort();
     if let Some(why) = watch.refused() {

@@ -59,7 +59,7 @@ impl Watch for Progress {
                 self.bar.set_position(resumed);
                 self.bar.reset_eta();
             }
-            Event::Received { bytes } => self.bar.inc(bytes),
+            Event::Received { bytes, .. } => self.bar.inc(bytes),
             Event::Restarted { why } => {
                 self.bar.set_position(0);
                 self.note(&format!("starting over: {why}"));
@@ -68,7 +68,11 @@ impl Watch for Progress {
                 self.note(&format!("{error}; trying again in {:.1} s", pause.as_secs_f64()));
             }
             Event::Verifying => self.bar.set_message(format!("{} (verifying)", name(&self.destination))),
-            Event::Connecting | Event::NoRanges => {}
+            Event::Connecting
+            | Event::NoRanges
+            | Event::Dropped { .. }
+            | Event::Decided(_)
+            | Event::Gifts(_) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use dray_content::{Algorithm, Digest, WholeHasher};
 use dray_engine::{Checkpoint, Engine, Event, FetchError, Fetched, FileTask, Retries, Watch, source_of};
 use dray_origin::{Client, ClientConfig, ProxyChoice};
-use dray_ranges::{ByteRange, Layout};
+use dray_ranges::{ByteRange, Layout, RangeSet};
 use dray_tests::{Ask, Content, FaultServer, Reply};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ impl Recorder {
     }
 
     pub(crate) fn received(&self) -> u64 {
-        let bytes = |event: &Event| if let Event::Received { bytes } = event { *bytes } else { 0 };
+        let bytes = |event: &Event| if let Event::Received { bytes, .. } = event { *bytes } else { 0 };
         self.events.lock().unwrap().iter().map(bytes).sum()
     }
 
@@ -69,7 +69,7 @@ impl World {
             server: FaultServer::start().unwrap(),
             watch: Arc::default(),
             stop: CancellationToken::new(),
-            engine: Engine::new(Client::new(config).unwrap(), None),
+            engine: Engine::new(Client::new(config).unwrap(), None, None),
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -95,6 +95,7 @@ impl World {
             headers: Vec::new(),
             retries: Retries::default(),
             use_cache: false,
+            use_peers: true,
             may_leave_unsynced: false,
         }
     }
@@ -118,6 +119,7 @@ impl World {
             published: Vec::new(),
             crc32c: None,
             filled,
+            unproven: RangeSet::new(),
         });
         task
     }

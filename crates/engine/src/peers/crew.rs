@@ -1,0 +1,633 @@
+//! The peers of one download as sources of its planner: who takes part, what each has, which table pieces are judged by, and who
+//! is sent away for what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dray_content::{Algorithm, ContentId, Digest, PieceTable, WholeHasher};
+use dray_exchange::{Holding, RequestError, Session};
+use dray_identity::PeerId;
+use dray_planner::{Has, Member, Peer, Planner, Ranges, Source, SourceId, SourceKind, Time};
+use dray_ranges::{ByteRange, RangeSet};
+use dray_swarm::Way;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::BytesBySource;
+use crate::peers::evidence::Evidence;
+use crate::peers::hunt::{Hunt, MAX_MATES, News};
+use crate::peers::ledger::{Dropped, Liars, MateId};
+use crate::peers::{Decision, Gift, Offence, Peers, Report, Stored};
+
+/// Requests that one peer gets at once: the next ones wait there while one is answered.
+const MAX_REQUESTS: u16 = 4;
+/// Failed requests in a row after which a peer is not asked any more.
+const MAX_FAILURES: u32 = 6;
+/// How long a peer is left alone after a request that failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// How long a table may take to come.
+const TABLE_PATIENCE: Duration = Duration::from_secs(30);
+/// For how long others are expected who were not heard of yet.
+const COMPANY_PATIENCE: Duration = Duration::from_millis(500);
+/// How many roots that proved false are remembered.
+const MAX_FALSE_ROOTS: usize = 64;
+
+/// One peer of this download. It stays in the list after it has gone, for the books.
+struct Mate {
+    peer: PeerId,
+    session: Option<Session>,
+    address: std::net::SocketAddr,
+    way: Way,
+    holding: Arc<Holding>,
+    source: Option<SourceId>,
+    /// Why it is not asked any more.
+    is_out: bool,
+    failures: u32,
+    given: u64,
+    wasted: u64,
+}
+
+/// Something that happened among the peers.
+pub(crate) enum Heard {
+    News(News),
+    Report(Report),
+    Table(MateId, Result<PieceTable, RequestError>),
+}
+
+/// What the sink must be told.
+pub(crate) struct UseTable {
+    pub(crate) table: Arc<PieceTable>,
+    pub(crate) is_proven: bool,
+    pub(crate) author: Option<MateId>,
+}
+
+/// The table by which pieces are judged.
+#[derive(Default)]
+enum Judging {
+    #[default]
+    AtTheEnd,
+    Asked,
+    Claimed,
+    Proven,
+}
+
+/// The peers of one download.
+pub(crate) struct Crew {
+    peers: Peers,
+    hunt: Hunt,
+    /// The BLAKE3 root, when it is evidence.
+    root: Option<ContentId>,
+    size: Option<u64>,
+    mates: BTreeMap<MateId, Mate>,
+    sources: BTreeMap<SourceId, MateId>,
+    tell: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    tables: JoinSet<(MateId, Result<PieceTable, RequestError>)>,
+    judging: Judging,
+    false_roots: Vec<ContentId>,
+    /// What is fetched from the origin alone: a peer's piece did not fit there.
+    only_origin: RangeSet,
+    /// What a reader waits for, who is given nothing unproven.
+    for_readers: RangeSet,
+    pub(crate) is_settled: bool,
+    decisions: Vec<Decision>,
+}
+
+impl Crew {
+    /// Begins to look for peers of a content.
+    pub(crate) fn begin(peers: &Peers, evidence: &Evidence) -> Self {
+        let (tell, reports) = mpsc::unbounded_channel();
+        let asked = evidence.digests.first().copied();
+        let author = evidence.author.clone();
+        let root = evidence.digests.iter().find_map(|digest| match digest {
+            Digest::Blake3(root) => Some(ContentId(*root)),
+            _ => None,
+        });
+        Self {
+            hunt: Hunt::begin(peers, &evidence.digests),
+            peers: peers.clone(),
+            root,
+            size: None,
+            mates: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            tell,
+            reports,
+            tables: JoinSet::new(),
+            judging: Judging::default(),
+            false_roots: Vec::new(),
+            only_origin: RangeSet::new(),
+            for_readers: RangeSet::new(),
+            is_settled: false,
+            decisions: asked.map(|digest| Decision::PeersAsked { digest, author }).into_iter().collect(),
+        }
+    }
+
+    /// Whether it looks for these digests.
+    pub(crate) fn is_about(&self, evidence: &Evidence) -> bool {
+        evidence.digests.iter().any(|digest| self.hunt.digests.contains(digest))
+    }
+
+    /// Our side of it.
+    pub(crate) fn offer(&self) -> &Arc<crate::peers::Offer> {
+        &self.hunt.offer
+    }
+
+    /// Where the sink reports to.
+    pub(crate) fn reports(&self) -> mpsc::UnboundedSender<Report> {
+        self.tell.clone()
+    }
+
+    /// What was decided since this was asked last.
+    pub(crate) fn decisions(&mut self) -> Vec<Decision> {
+        std::mem::take(&mut self.decisions)
+    }
+
+    /// The next thing that happens. May be dropped and called again without losing any.
+    pub(crate) async fn heard(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            Some(report) = self.reports.recv() => Heard::Report(report),
+            Some(Ok((mate, result))) = self.tables.join_next() => Heard::Table(mate, result),
+            news = self.hunt.news() => Heard::News(news),
+        }
+    }
+
+    /// A report of the sink that is there already.
+    pub(crate) fn report(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+
+    /// Takes note of news while there is no transfer yet.
+    pub(crate) fn note(&mut self, heard: Heard) {
+        self.take(heard, None);
+    }
+
+    /// Puts the peers into the planner of a transfer of `size` bytes.
+    pub(crate) fn enlist(&mut self, planner: &mut Planner, now: Time, size: u64) {
+        self.size = Some(size);
+        self.sources.clear();
+        self.mates.values_mut().for_each(|mate| mate.source = None);
+        planner.set_me(now, member(&self.peers.peer_id(), size));
+        if !self.is_settled {
+            planner.expect_company(now, now + COMPANY_PATIENCE);
+        }
+        for mate in self.mates.keys().copied().collect::<Vec<_>>() {
+            self.tell_planner(mate, planner, now);
+        }
+    }
+
+    /// Takes note of something that happened; the planner hears of it if there is one.
+    pub(crate) fn take(&mut self, heard: Heard, planner: Option<(&mut Planner, Time)>) -> Option<UseTable> {
+        match heard {
+            Heard::News(news) => {
+                self.take_news(news, planner);
+                self.ask_for_table();
+                None
+            }
+            Heard::Report(report) => {
+                self.take_report(report, planner);
+                self.ask_for_table();
+                None
+            }
+            Heard::Table(mate, result) => {
+                let table = self.take_table(mate, result, planner);
+                self.ask_for_table();
+                table
+            }
+        }
+    }
+
+    fn take_news(&mut self, news: News, planner: Option<(&mut Planner, Time)>) {
+        match news {
+            News::Joined { mate, session, way } => {
+                let holding = Arc::clone(&session.theirs().borrow());
+                let new = Mate {
+                    peer: session.peer(),
+                    address: session.address(),
+                    session: Some(session),
+                    way,
+                    holding,
+                    source: None,
+                    is_out: false,
+                    failures: 0,
+                    given: 0,
+                    wasted: 0,
+                };
+                self.decisions.push(Decision::PeerJoined {
+                    peer: new.peer.to_string(),
+                    way: name_of(way),
+                    is_complete: new.is_complete(),
+                });
+                self.mates.insert(mate, new);
+                if let Some((planner, now)) = planner {
+                    self.tell_planner(mate, planner, now);
+                }
+            }
+            News::Says { mate, holding } => {
+                let Some(known) = self.mates.get_mut(&mate) else { return };
+                let before = std::mem::replace(&mut known.holding, holding);
+                if let Some((planner, now)) = planner
+                    && !self.tell_gain(mate, &before, planner, now)
+                {
+                    self.tell_planner(mate, planner, now);
+                }
+            }
+            News::Left { mate } => {
+                let Some(known) = self.mates.get_mut(&mate) else { return };
+                known.session = None;
+                known.holding = Arc::default();
+                if let Some((planner, now)) = planner {
+                    self.tell_planner(mate, planner, now);
+                }
+            }
+            News::Settled => {
+                self.is_settled = true;
+                if self.mates.is_empty() {
+                    let connected = self.peers.swarm().connected();
+                    self.decisions.push(match connected {
+                        0 => Decision::NobodyConnected,
+                        _ => Decision::NobodyHasIt { connected },
+                    });
+                }
+                if let Some((planner, now)) = planner {
+                    planner.expect_company(now, now);
+                }
+            }
+            News::Enough => self.decisions.push(Decision::EnoughPeers { limit: MAX_MATES }),
+        }
+    }
+
+    fn take_report(&mut self, report: Report, mut planner: Option<(&mut Planner, Time)>) {
+        match report {
+            Report::Dropped { dropped, liars, suspects } => {
+                self.charge(&dropped);
+                let is_proven = matches!(self.judging, Judging::Proven);
+                for range in dropped.bytes.iter() {
+                    if !is_proven {
+                        self.only_origin.insert(range);
+                    }
+                    if let Some((planner, now)) = planner.as_mut() {
+                        planner.reject(*now, range);
+                    }
+                }
+                for mate in liars {
+                    self.send_away(mate, Some(&Offence::WrongBytes), "", &mut planner);
+                }
+                for mate in suspects {
+                    self.send_away(mate, None, "a piece of it does not fit the table", &mut planner);
+                }
+                self.tell_all(planner);
+            }
+            Report::Liars(liars) => {
+                for mate in liars {
+                    self.send_away(mate, Some(&Offence::WrongBytes), "", &mut planner);
+                }
+            }
+            Report::TableDoubted { author } => {
+                self.judging = Judging::AtTheEnd;
+                if let Some(author) = author {
+                    let root = self.mates.get(&author).and_then(|mate| mate.holding.root);
+                    self.doubt(root);
+                    self.send_away(
+                        author,
+                        None,
+                        "its piece table does not fit what the origin gives",
+                        &mut planner,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Asks someone for the table, unless there is one or it is on its way.
+    fn ask_for_table(&mut self) {
+        if self.size.is_none() && self.root.is_none() || !matches!(self.judging, Judging::AtTheEnd) {
+            return;
+        }
+        let (root, false_roots, size) = (self.root, &self.false_roots, self.size);
+        let is_of_use = |mate: &&mut Mate| {
+            let holding = &mate.holding;
+            let claimed = holding.root.filter(|claimed| root.is_none_or(|root| root == *claimed));
+            !mate.is_out
+                && mate.session.is_some()
+                && mate.failures < MAX_FAILURES
+                && claimed.is_some_and(|claimed| !false_roots.contains(&claimed))
+                && holding.size.is_some()
+                && (size.is_none() || holding.size == size)
+        };
+        let author = self.mates.iter_mut().map(|(id, mate)| (*id, mate)).find(|(_, mate)| is_of_use(&mate));
+        let Some((id, mate)) = author else { return };
+        let Some(session) = mate.session.clone() else { return };
+        self.judging = Judging::Asked;
+        self.tables.spawn(async move {
+            let table = tokio::time::timeout(TABLE_PATIENCE, session.table()).await;
+            (id, table.unwrap_or(Err(RequestError::Stalled)))
+        });
+    }
+
+    fn take_table(
+        &mut self,
+        author: MateId,
+        result: Result<PieceTable, RequestError>,
+        mut planner: Option<(&mut Planner, Time)>,
+    ) -> Option<UseTable> {
+        self.judging = Judging::AtTheEnd;
+        let table = match result {
+            Ok(table) => table,
+            Err(error) => {
+                tracing::debug!(%error, "no piece table came");
+                self.failed(author, &mut planner);
+                return None;
+            }
+        };
+        let claimed = table.root();
+        let is_proven = self.root == Some(claimed);
+        if self.root.is_some() && !is_proven {
+            self.send_away(author, Some(&Offence::WrongTable), "", &mut planner);
+            return None;
+        }
+        if self.size.is_some_and(|size| size != table.size()) {
+            self.doubt(Some(claimed));
+            self.send_away(author, None, "its piece table is of another size", &mut planner);
+            return None;
+        }
+        if self.size.is_none() {
+            // Asked for again once the size is known; that there is one is all that counts now.
+            return None;
+        }
+        self.judging = if is_proven { Judging::Proven } else { Judging::Claimed };
+        self.decisions.push(if is_proven { Decision::PiecesProven } else { Decision::ProvenAtTheEnd });
+        if is_proven {
+            self.for_readers = RangeSet::new();
+            self.tell_all(planner);
+        }
+        Some(UseTable { table: Arc::new(table), is_proven, author: Some(author).filter(|_| !is_proven) })
+    }
+
+    fn doubt(&mut self, root: Option<ContentId>) {
+        if let Some(root) = root.filter(|_| self.false_roots.len() < MAX_FALSE_ROOTS) {
+            self.false_roots.push(root);
+        }
+    }
+
+    /// Which peer a source is, with the session to ask it by.
+    pub(crate) fn session(&self, source: SourceId) -> Option<(MateId, Session, Way)> {
+        let id = self.sources.get(&source)?;
+        let mate = self.mates.get(id)?;
+        Some((*id, mate.session.clone()?, mate.way))
+    }
+
+    /// Bytes of a peer came; `kept` of them are kept.
+    pub(crate) fn received(&mut self, mate: MateId, kept: u64, wasted: u64) {
+        if let Some(mate) = self.mates.get_mut(&mate) {
+            mate.given += kept;
+            mate.wasted += wasted;
+            mate.failures = if kept > 0 { 0 } else { mate.failures };
+        }
+    }
+
+    /// A request to a peer failed: how long it is left alone. It is sent away when that happens too often.
+    pub(crate) fn request_failed(&mut self, mate: MateId, planner: &mut Planner, now: Time) -> Duration {
+        self.failed(mate, &mut Some((planner, now)));
+        AFTER_FAILURE
+    }
+
+    fn failed(&mut self, mate: MateId, planner: &mut Option<(&mut Planner, Time)>) {
+        let Some(known) = self.mates.get_mut(&mate) else { return };
+        known.failures += 1;
+        if known.failures >= MAX_FAILURES {
+            self.send_away(mate, None, "its answers do not come", planner);
+        }
+    }
+
+    /// Bytes that peers gave are of no use: they count as wasted.
+    pub(crate) fn charge(&mut self, dropped: &Dropped) {
+        for (mate, bytes) in &dropped.given {
+            if let Some(mate) = self.mates.get_mut(mate) {
+                mate.given = mate.given.saturating_sub(*bytes);
+                mate.wasted += bytes;
+            }
+        }
+    }
+
+    /// Takes bytes that are of no use from what counts as given by each kind of source.
+    pub(crate) fn recount(&self, dropped: &Dropped, bytes: &mut BytesBySource) {
+        let mut rest = dropped.bytes.len_bytes();
+        for (mate, given) in &dropped.given {
+            if let Some(mate) = self.mates.get(mate) {
+                let count = bytes.by_way(mate.way);
+                *count = count.saturating_sub(*given);
+                bytes.wasted += given;
+                rest = rest.saturating_sub(*given);
+            }
+        }
+        // What is left of them came from the origin, or was there before.
+        let of_origin = rest.min(bytes.origin);
+        bytes.origin -= of_origin;
+        bytes.wasted += of_origin;
+        bytes.resumed = bytes.resumed.saturating_sub(rest - of_origin);
+    }
+
+    /// Whether a peer takes part as a source.
+    pub(crate) fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// Readers wait for these bytes, and are given nothing unproven.
+    pub(crate) fn reserve(&mut self, bytes: RangeSet, planner: &mut Planner, now: Time) {
+        if !matches!(self.judging, Judging::Proven) && self.for_readers != bytes {
+            self.for_readers = bytes;
+            self.tell_all(Some((planner, now)));
+        }
+    }
+
+    /// Whether the peers have together all of `missing`, when nothing is kept back for the origin.
+    pub(crate) fn can_give(&self, missing: &RangeSet) -> bool {
+        let Some(size) = self.size else { return false };
+        let mates = self.mates.values().filter(|mate| mate.is_of_use(size));
+        let all = mates.fold(RangeSet::new(), |all, mate| all.union(&mate.holding.have.to_ranges(size)));
+        all.covers(missing)
+    }
+
+    /// The origin gives nothing any more: what was left to it may come from peers again.
+    pub(crate) fn do_without_origin(&mut self, why: String, planner: &mut Planner, now: Time) {
+        self.decisions.push(Decision::OriginSilent { why });
+        self.only_origin = RangeSet::new();
+        self.for_readers = RangeSet::new();
+        self.tell_all(Some((planner, now)));
+    }
+
+    /// The size that peers claim who together have all of the content.
+    pub(crate) fn claimed_size(&self) -> Option<u64> {
+        let mut by_size: BTreeMap<u64, RangeSet> = BTreeMap::new();
+        for mate in self.mates.values().filter(|mate| !mate.is_out && mate.session.is_some()) {
+            let Some(size) = mate.holding.size else { continue };
+            let had = mate.holding.have.to_ranges(size);
+            let all = by_size.entry(size).or_default();
+            *all = all.union(&had);
+        }
+        let whole =
+            |size: u64, had: &RangeSet| ByteRange::new(0, size).is_some_and(|all| had.contains_range(&all));
+        by_size.into_iter().find(|(size, had)| whole(*size, had)).map(|(size, _)| size)
+    }
+
+    /// Speaks with nobody any more; who took part is still known.
+    pub(crate) fn disband(&mut self) {
+        self.hunt.offer.end();
+        self.mates.values_mut().for_each(|mate| mate.session = None);
+    }
+
+    /// The whole is proven: liars are banned. With the content in the cache those who want it are given it from there.
+    pub(crate) fn finish(mut self, liars: &Liars, size: u64, stored: Option<Arc<Stored>>) -> Vec<Decision> {
+        for mate in &liars.bytes {
+            self.send_away(*mate, Some(&Offence::WrongBytes), "", &mut None);
+        }
+        for mate in &liars.tables {
+            self.send_away(*mate, Some(&Offence::WrongTable), "", &mut None);
+        }
+        let is_other = |mate: &Mate| mate.holding.size.is_some_and(|claimed| claimed != size);
+        let others: Vec<MateId> =
+            self.mates.iter().filter(|(_, mate)| is_other(mate)).map(|(id, _)| *id).collect();
+        for mate in others {
+            self.send_away(mate, Some(&Offence::WrongSize), "", &mut None);
+        }
+        if let Some(stored) = stored {
+            self.hunt.offer.complete(stored);
+            for mate in self.mates.values_mut().filter(|mate| !mate.is_out) {
+                mate.session.take().into_iter().for_each(Session::detach);
+            }
+        }
+        self.decisions
+    }
+
+    /// What each peer gave, those that gave most first.
+    pub(crate) fn gifts(&self) -> Vec<Gift> {
+        let gift = |mate: &Mate| Gift {
+            peer: mate.peer.to_string(),
+            address: mate.address.to_string(),
+            way: name_of(mate.way),
+            bytes: mate.given,
+            wasted: mate.wasted,
+        };
+        self.mates.values().filter(|mate| mate.given + mate.wasted > 0).map(gift).collect()
+    }
+
+    /// A peer is not asked any more; for an offence it is banned.
+    fn send_away(
+        &mut self,
+        id: MateId,
+        offence: Option<&Offence>,
+        why: &str,
+        planner: &mut Option<(&mut Planner, Time)>,
+    ) {
+        let Some(mate) = self.mates.get_mut(&id) else { return };
+        if let Some(offence) = offence {
+            self.peers.ban(&mate.peer, Some(mate.address.ip()), offence);
+        }
+        let why = offence.map_or_else(|| why.to_owned(), ToString::to_string);
+        self.decisions.push(Decision::PeerDropped { peer: mate.peer.to_string(), why });
+        mate.is_out = true;
+        if let Some((planner, now)) = planner {
+            self.tell_planner(id, planner, *now);
+        }
+    }
+
+    fn tell_all(&mut self, planner: Option<(&mut Planner, Time)>) {
+        let Some((planner, now)) = planner else { return };
+        for mate in self.mates.keys().copied().collect::<Vec<_>>() {
+            self.tell_planner(mate, planner, now);
+        }
+    }
+
+    /// Short for the common case: a peer has more than it had, and nothing else is new. False when there is more to tell.
+    fn tell_gain(&mut self, id: MateId, before: &Holding, planner: &mut Planner, now: Time) -> bool {
+        let (Some(mate), Some(size)) = (self.mates.get(&id), self.size) else { return false };
+        let after = &mate.holding;
+        let is_only_more = before.size == after.size
+            && before.wants == after.wants
+            && before.root == after.root
+            && before.have.difference(&after.have).is_empty()
+            && self.only_origin.is_empty()
+            && self.for_readers.is_empty();
+        let Some(source) = mate.source.filter(|_| is_only_more) else { return false };
+        for range in after.have.difference(&before.have).to_ranges(size).iter() {
+            planner.gained(now, source, range);
+        }
+        if before.fetching != after.fetching {
+            planner.update_peer(now, source, mate.as_peer(size));
+        }
+        true
+    }
+
+    /// Makes the planner know of a peer what is known here.
+    fn tell_planner(&mut self, id: MateId, planner: &mut Planner, now: Time) {
+        let (Some(mate), Some(size)) = (self.mates.get_mut(&id), self.size) else { return };
+        if !mate.is_of_use(size) {
+            if let Some(source) = mate.source.take() {
+                self.sources.remove(&source);
+                planner.remove_source(now, source);
+            }
+            return;
+        }
+        let kept_back = self.only_origin.union(&self.for_readers);
+        let has = mate.holding.have.to_ranges(size).difference(&kept_back);
+        let about = Source {
+            kind: SourceKind::Peer,
+            ranges: Ranges::Yes,
+            has: Has::Only(has),
+            max_requests: MAX_REQUESTS,
+        };
+        let source = match mate.source {
+            Some(source) => {
+                planner.update_source(now, source, about);
+                source
+            }
+            None => {
+                let source = planner.add_source(now, about);
+                self.sources.insert(source, id);
+                mate.source = Some(source);
+                source
+            }
+        };
+        planner.update_peer(now, source, mate.as_peer(size));
+    }
+}
+
+impl Mate {
+    fn is_complete(&self) -> bool {
+        let count = self.holding.size.and_then(dray_exchange::piece_count);
+        count.is_some_and(|count| self.holding.have.is_full(count))
+    }
+
+    /// Whether it may be asked for a content of that size. One that has not heard of the size yet has nothing.
+    fn is_of_use(&self, size: u64) -> bool {
+        !self.is_out && self.session.is_some() && self.holding.size.is_none_or(|claimed| claimed == size)
+    }
+
+    fn as_peer(&self, size: u64) -> Peer {
+        Peer {
+            member: self.holding.wants.then(|| member(&self.peer, size)),
+            fetching: self.holding.fetching.to_ranges(size),
+        }
+    }
+}
+
+/// A machine's place among the downloaders of a content. The size stands for the content, because not all know it by the same digest.
+fn member(peer: &PeerId, size: u64) -> Member {
+    let mut hasher = WholeHasher::new(&[Algorithm::Sha256], false);
+    let mut text = size.to_be_bytes().to_vec();
+    text.extend_from_slice(&peer.to_bytes());
+    hasher.feed(0, &text);
+    match hasher.finish().0.first() {
+        Some(Digest::Sha256(hash)) => Member(*hash),
+        _ => Member([0; 32]),
+    }
+}
+
+fn name_of(way: Way) -> &'static str {
+    match way {
+        Way::Lan => "lan",
+        Way::Group => "group",
+    }
+}
