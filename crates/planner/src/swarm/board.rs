@@ -10,12 +10,57 @@ use crate::Has;
 /// A file of more pieces than this is fetched without a division. 1 TiB has 65,536 of them.
 pub(crate) const MAX_PIECES: u64 = 1 << 22;
 
-/// What is known of every piece.
-#[derive(Debug)]
-pub(crate) struct Board {
+/// Where the pieces are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
     piece_len: u64,
     size: u64,
     pieces: usize,
+}
+
+impl Shape {
+    pub(crate) fn pieces(self) -> usize {
+        self.pieces
+    }
+
+    pub(crate) fn piece_len(self) -> u64 {
+        self.piece_len
+    }
+
+    /// The bytes of a stretch of pieces.
+    pub(crate) fn bytes(self, pieces: Range<usize>) -> Option<ByteRange> {
+        let start = (pieces.start as u64).saturating_mul(self.piece_len);
+        let end = (pieces.end as u64).saturating_mul(self.piece_len).min(self.size);
+        ByteRange::new(start, end)
+    }
+
+    /// The piece that a byte is in.
+    pub(crate) fn piece_at(self, offset: u64) -> usize {
+        usize::try_from(offset / self.piece_len).unwrap_or(usize::MAX).min(self.pieces)
+    }
+
+    /// The pieces that have a byte in `range`.
+    pub(crate) fn touched(self, range: ByteRange) -> Range<usize> {
+        self.piece_at(range.start())..self.piece_at(range.end() - 1).saturating_add(1).min(self.pieces)
+    }
+
+    /// The pieces that are wholly within `range`.
+    pub(crate) fn whole(self, range: ByteRange) -> Range<usize> {
+        let first = range.start().div_ceil(self.piece_len);
+        let end = if range.end() >= self.size {
+            self.size.div_ceil(self.piece_len)
+        } else {
+            range.end() / self.piece_len
+        };
+        let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.pieces);
+        clamp(first)..clamp(end)
+    }
+}
+
+/// What is known of every piece.
+#[derive(Debug)]
+pub(crate) struct Board {
+    shape: Shape,
     /// Bytes of it are missing.
     pub(crate) need: Bits,
     /// A running request brings some of it.
@@ -26,15 +71,21 @@ pub(crate) struct Board {
     copies: Box<[u16]>,
 }
 
+impl std::ops::Deref for Board {
+    type Target = Shape;
+
+    fn deref(&self) -> &Shape {
+        &self.shape
+    }
+}
+
 impl Board {
     /// `None` when there are too many pieces, or none.
     pub(crate) fn new(size: u64, piece_len: u64, missing: &RangeSet) -> Option<Self> {
         let count = size.div_ceil(piece_len);
         let pieces = usize::try_from(count).ok().filter(|_| count > 0 && count <= MAX_PIECES)?;
         let mut board = Self {
-            piece_len,
-            size,
-            pieces,
+            shape: Shape { piece_len, size, pieces },
             need: Bits::none(pieces),
             coming: Bits::none(pieces),
             held: Bits::none(pieces),
@@ -53,41 +104,9 @@ impl Board {
         }
     }
 
-    pub(crate) fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    pub(crate) fn piece_len(&self) -> u64 {
-        self.piece_len
-    }
-
-    /// The bytes of a stretch of pieces.
-    pub(crate) fn bytes(&self, pieces: Range<usize>) -> Option<ByteRange> {
-        let start = (pieces.start as u64).saturating_mul(self.piece_len);
-        let end = (pieces.end as u64).saturating_mul(self.piece_len).min(self.size);
-        ByteRange::new(start, end)
-    }
-
-    /// The piece that a byte is in.
-    pub(crate) fn piece_at(&self, offset: u64) -> usize {
-        usize::try_from(offset / self.piece_len).unwrap_or(usize::MAX).min(self.pieces)
-    }
-
-    /// The pieces that have a byte in `range`.
-    pub(crate) fn touched(&self, range: ByteRange) -> Range<usize> {
-        self.piece_at(range.start())..self.piece_at(range.end() - 1).saturating_add(1).min(self.pieces)
-    }
-
-    /// The pieces that are wholly within `range`.
-    pub(crate) fn whole(&self, range: ByteRange) -> Range<usize> {
-        let first = range.start().div_ceil(self.piece_len);
-        let end = if range.end() >= self.size {
-            self.size.div_ceil(self.piece_len)
-        } else {
-            range.end() / self.piece_len
-        };
-        let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.pieces);
-        clamp(first)..clamp(end)
+    /// Where the pieces are.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// The whole pieces that a source has.

@@ -10,11 +10,25 @@ use std::ops::Range;
 use super::member::{FULL_VIEW, Member, NEAR};
 use crate::SourceId;
 
+/// How far a machine steps in for others: half as far as it knows all, so that all who step in for the same one know
+/// each other.
+const STEPS_IN: usize = NEAR / 2;
+
+/// Whose a share is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// This machine's.
+    Me,
+    /// A peer's.
+    Peer(SourceId),
+    /// A downloader's that is known of, but is no source yet.
+    Candidate,
+}
+
 /// The pieces that one downloader takes from the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
-    /// `None` is this machine.
-    pub(crate) owner: Option<SourceId>,
+    pub(crate) owner: Owner,
     /// From here on.
     pub(crate) first: usize,
     /// So many, from the last piece on to the first one.
@@ -36,20 +50,21 @@ pub(crate) struct Division {
 
 impl Division {
     /// Divides `pieces` among this machine and the others. Until `settled`, who is there is changing, and a share goes
-    /// from one place on the ring to the next: then a newcomer changes nobody's start. There are `unmet` more that are
-    /// known of but not known.
+    /// from one place on the ring to the next: then a newcomer changes nobody's start. There are `more` of whom it is
+    /// only known that they are there.
     pub(crate) fn new(
         me: &Member,
-        others: impl Iterator<Item = (SourceId, Member)>,
+        others: impl Iterator<Item = (Member, Owner)>,
         pieces: usize,
         settled: bool,
-        unmet: usize,
+        more: usize,
     ) -> Self {
-        let mut ring: Vec<(Member, Option<SourceId>)> =
-            others.map(|(id, member)| (member, Some(id))).collect();
-        ring.push((*me, None));
+        let mut ring: Vec<(Member, Owner)> = others.filter(|(member, _)| member != me).collect();
+        ring.push((*me, Owner::Me));
         ring.sort_unstable();
-        let is_full = ring.len() <= 2 * NEAR || (ring.len() <= FULL_VIEW && unmet == 0);
+        // Of one that is a peer and was a candidate, the peer comes first.
+        ring.dedup_by_key(|(member, _)| *member);
+        let is_full = ring.len() <= 2 * NEAR || ring.len().saturating_add(more) <= FULL_VIEW;
         let starts: Vec<usize> = if is_full && settled {
             (0..ring.len()).map(|nth| scale(pieces, nth as u128, ring.len() as u128)).collect()
         } else {
@@ -62,12 +77,11 @@ impl Division {
             };
             Share { owner: ring[nth].1, first: starts[nth], len }
         };
-        let at = ring.iter().position(|(_, owner)| owner.is_none()).expect("it was put there");
-        let reach = |step: usize| (at + ring.len() + step - NEAR) % ring.len();
+        let at = ring.iter().position(|(_, owner)| *owner == Owner::Me).expect("it was put there");
+        let away = |step: usize| (at + ring.len() + step - STEPS_IN) % ring.len();
         let near: Vec<usize> = match is_full {
             true => (1..ring.len()).map(|step| (at + step) % ring.len()).collect(),
-            // Where the share of the farthest ends is not known.
-            false => (0..2 * NEAR).filter(|step| *step != NEAR).map(reach).collect(),
+            false => (0..=2 * STEPS_IN).filter(|step| *step != STEPS_IN).map(away).collect(),
         };
         let others = near.into_iter().map(share).filter(|share| share.len > 0).collect();
         Self { pieces, mine: share(at), others, is_settled: settled, members: ring.len() }
@@ -100,7 +114,8 @@ mod tests {
 
     fn division(me: usize, places: &[u8], pieces: usize, settled: bool) -> Division {
         let others = places.iter().enumerate().filter(|(nth, _)| *nth != me);
-        let others = others.map(|(nth, place)| (SourceId(u32::try_from(nth).unwrap()), member(*place)));
+        let others =
+            others.map(|(nth, place)| (member(*place), Owner::Peer(SourceId(u32::try_from(nth).unwrap()))));
         Division::new(&member(places[me]), others, pieces, settled, 0)
     }
 
@@ -109,7 +124,10 @@ mod tests {
         let division = division(me, places, pieces, settled);
         let mut owners = vec![None; pieces];
         for share in division.others.iter().chain([&division.mine]) {
-            let owner = share.owner.map_or(me, |id| id.0 as usize);
+            let owner = match share.owner {
+                Owner::Peer(id) => id.0 as usize,
+                _ => me,
+            };
             for piece in division.stretches(share).into_iter().flatten() {
                 assert_eq!(owners[piece].replace(owner), None, "{piece} has two owners");
             }
@@ -149,11 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn a_candidate_has_its_share_once() {
+        let peer = [(member(100), Owner::Peer(SourceId(7)))];
+        let known = peer.into_iter().chain([100, 180].map(|place| (member(place), Owner::Candidate)));
+        let division = Division::new(&member(10), known, 256, false, 0);
+        let owners: Vec<Owner> = division.others.iter().map(|share| share.owner).collect();
+        assert_eq!(owners, [Owner::Peer(SourceId(7)), Owner::Candidate]);
+    }
+
+    #[test]
     fn of_many_members_only_the_neighbours_shares_are_stepped_in_for() {
         let places: Vec<u8> = (0..60).map(|nth| nth * 4).collect();
         let division = division(30, &places, 6_000, true);
-        let owners: Vec<usize> =
-            division.others.iter().filter_map(|share| Some(share.owner?.0 as usize)).collect();
-        assert_eq!(owners, [22, 23, 24, 25, 26, 27, 28, 29, 31, 32, 33, 34, 35, 36, 37]);
+        let owners: Vec<Owner> = division.others.iter().map(|share| share.owner).collect();
+        assert_eq!(owners, [26, 27, 28, 29, 31, 32, 33, 34].map(|id| Owner::Peer(SourceId(id))));
     }
 }

@@ -7,7 +7,7 @@ use dray_ranges::{ByteRange, RangeSet};
 use super::{Bits, Board, Member, Peer, PeerState};
 use crate::request::Request;
 use crate::source::SourceState;
-use crate::{CancelReason, Has, Planner, Ranges, RequestId, Source, SourceId, SourceKind, Time};
+use crate::{CancelReason, Has, MAX_SOURCES, Planner, Ranges, RequestId, Source, SourceId, SourceKind, Time};
 
 /// Two machines that begin the same piece within this time did not know of each other: one of them yields. One that
 /// begins later knew, and had its reason.
@@ -27,13 +27,15 @@ impl Planner {
         self.swarm_changed(now);
     }
 
-    /// How many more downloaders there are, as far as is known, than are sources: candidates that were not chosen. When
-    /// there are any, this machine answers only for its own part of the ring.
-    pub fn set_unmet(&mut self, now: Time, downloaders: usize) {
-        if (self.swarm.unmet == 0) != (downloaders == 0) {
-            self.swarm_changed(now);
-        }
-        self.swarm.unmet = downloaders;
+    /// Downloaders of which it is known that they are there: `chosen` are those with which a session is sought (see
+    /// [`neighbours`](crate::neighbours)), and there are `more`. The division reckons with the chosen ones as long as
+    /// company is expected; and when there are too many to know them all, this machine answers only for its own part
+    /// of the ring.
+    pub fn set_candidates(&mut self, now: Time, chosen: Vec<Member>, more: usize) {
+        self.swarm.candidates = chosen;
+        self.swarm.candidates.truncate(MAX_SOURCES);
+        self.swarm.more = more;
+        self.swarm_changed(now);
     }
 
     /// What a peer says of itself, in place of what it said before. Of a source that is not a peer nothing is kept.
@@ -50,18 +52,23 @@ impl Planner {
 
     /// A peer has these bytes too: short for [`Planner::update_source`] with all that it has. Only whole pieces count.
     pub fn gained(&mut self, now: Time, source: SourceId, range: ByteRange) {
+        self.gained_all(now, source, &range.into());
+    }
+
+    /// The same for several ranges that were told at once.
+    pub fn gained_all(&mut self, now: Time, source: SourceId, gained: &RangeSet) {
         let Some(state) = self.sources.get_mut(&source) else { return };
         let (Some(board), Some(peer)) = (&mut self.swarm.board, &mut state.peer) else {
             if let Has::Only(set) = &mut state.about.has {
-                set.insert(range);
+                gained.iter().for_each(|range| set.insert(range));
             }
             self.replan = true;
             return;
         };
         let is_credible = state.bytes > 0;
-        let pieces = board.whole(range);
         let mut is_of_use = false;
-        for piece in pieces.clone() {
+        let shape = board.shape();
+        for piece in gained.iter().flat_map(|range| shape.whole(range)) {
             if !peer.has.insert(piece) {
                 continue;
             }
@@ -77,8 +84,8 @@ impl Planner {
             self.swarm.fresh.push(source);
         }
         self.replan |= is_of_use && self.swarm.asked_of_peers < self.settings.max_peer_requests;
-        if is_credible {
-            self.yield_to_holder(now, pieces);
+        if is_credible && self.swarm.asked_of_servers > 0 {
+            self.yield_to_holder(now, gained);
         }
     }
 
@@ -300,19 +307,15 @@ impl Planner {
     }
 
     /// A peer that has proved itself has pieces that the origin is still asked for.
-    fn yield_to_holder(&mut self, now: Time, held: Range<usize>) {
-        if self.swarm.asked_of_servers == 0 {
-            return;
-        }
-        let mine: Vec<RequestId> = self
-            .requests
-            .iter()
+    fn yield_to_holder(&mut self, now: Time, gained: &RangeSet) {
+        let mine: Vec<RequestId> = (self.requests.iter())
             .filter(|(_, request)| self.is_of_server(request))
             .map(|(id, _)| *id)
             .collect();
         for id in mine {
-            let Some(pieces) = self.pieces_left(id) else { continue };
-            if let Some(piece) = held.clone().find(|piece| pieces.contains(piece)) {
+            let (Some(pieces), Some(board)) = (self.pieces_left(id), &self.swarm.board) else { continue };
+            let mut held = gained.iter().flat_map(|range| board.whole(range));
+            if let Some(piece) = held.find(|piece| pieces.contains(piece)) {
                 self.give_up_from(now, id, piece);
             }
         }

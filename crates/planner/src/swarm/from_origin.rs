@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::from_peers::pieces_in;
-use super::{Bits, Division};
+use super::{Bits, Division, Owner};
 use crate::rate::{per_second, time_for};
 use crate::source::SourceState;
 use crate::{Planner, Ranges, SourceId, Time};
@@ -148,8 +148,10 @@ impl Planner {
     /// Some pieces from the back of another's share, when it is this machine's turn.
     fn steal(&mut self, now: Time, division: &Division, open: &Bits, run: usize) -> Option<Range<usize>> {
         let me = self.swarm.me?;
-        let mut loot: Vec<(u128, Range<usize>, Option<SourceId>)> = Vec::new();
+        let mut loot: Vec<(u128, Range<usize>, Owner)> = Vec::new();
         for share in &division.others {
+            // What a candidate will take is not known before it has become a peer, or is none any more.
+            let Owner::Peer(owner) = share.owner else { continue };
             let stretches = division.stretches(share);
             let left: usize = stretches.iter().map(|s| open.count_within(s.start, s.end)).sum();
             let back =
@@ -158,8 +160,7 @@ impl Planner {
             let most = run.min((left / RUN_PART).max(1));
             let begin = (front..last).rev().take(most - 1).take_while(|piece| open.contains(*piece)).last();
             // A share of which more is left is likelier to be chosen, but each thief has its own luck.
-            let luck =
-                u128::from(me.dice(u64::from(share.owner.map_or(u32::MAX, |id| id.0)) ^ (1 << 63)) >> 1);
+            let luck = u128::from(me.dice(u64::from(owner.0) ^ (1 << 63)) >> 1);
             loot.push((luck * left as u128, begin.unwrap_or(last)..last + 1, share.owner));
         }
         loot.sort_by_key(|(luck, pieces, _)| (std::cmp::Reverse(*luck), pieces.start));

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(crate) use bits::Bits;
 pub(crate) use board::Board;
 pub(crate) use claims::Claims;
-pub(crate) use division::Division;
+pub(crate) use division::{Division, Owner};
 pub use member::{FULL_VIEW, Member, NEAR, neighbours};
 
 use crate::{SourceId, Time};
@@ -62,8 +62,9 @@ pub(crate) struct Swarm {
     pub(crate) me: Option<Member>,
     /// Until then, others are taken to be there although none is known yet.
     pub(crate) expected_until: Option<Time>,
-    /// How many downloaders there are besides those that are sources.
-    pub(crate) unmet: usize,
+    /// Downloaders with which a session is sought, and how many more there are.
+    pub(crate) candidates: Vec<Member>,
+    pub(crate) more: usize,
     /// Every piece, once the size of the file is known.
     pub(crate) board: Option<Board>,
     /// Whether the swarm had its way when last looked at.

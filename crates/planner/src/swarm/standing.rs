@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Bits, Division, Member};
+use super::{Bits, Division, Member, Owner};
 use crate::rate::time_for;
 use crate::source::SourceState;
 use crate::{Planner, SourceId, Time};
@@ -45,8 +45,10 @@ impl Planner {
         }
         let fits = self.swarm.division.as_ref().is_some_and(|division| division.is_settled == is_settled);
         if !fits {
-            let others = self.downloaders().map(|(id, member, _)| (id, member));
-            self.swarm.division = Some(Division::new(&me, others, pieces, is_settled, self.swarm.unmet));
+            let peers = self.downloaders().map(|(id, member, _)| (member, Owner::Peer(id)));
+            let hoped = self.swarm.candidates.iter().filter(|_| self.swarm.expected_until.is_some());
+            let others = peers.chain(hoped.map(|member| (*member, Owner::Candidate)));
+            self.swarm.division = Some(Division::new(&me, others, pieces, is_settled, self.swarm.more));
         }
         self.swarm.division.clone()
     }
@@ -61,7 +63,7 @@ impl Planner {
 
     /// The pieces that others say they take from the origin: all of them, and those of whom it is believed.
     pub(crate) fn claimed_by_others(&mut self, now: Time) -> (Bits, Bits) {
-        let pieces = self.swarm.board.as_ref().map_or(0, super::Board::pieces);
+        let pieces = self.swarm.board.as_ref().map_or(0, |board| board.pieces());
         let patience = self.patience();
         let (mut claimed, mut believed) = (Bits::none(pieces), Bits::none(pieces));
         self.swarm.claims_due = None;
@@ -84,7 +86,7 @@ impl Planner {
 
     /// How long another may take for a piece.
     fn patience(&self) -> Duration {
-        let piece_len = self.swarm.board.as_ref().map_or(0, super::Board::piece_len);
+        let piece_len = self.swarm.board.as_ref().map_or(0, |board| board.piece_len());
         let rates = self.sources.values().filter(|state| state.is_server());
         let Some(rate) = rates.filter_map(|state| state.meter.bytes_per_s()).max() else {
             return LATE_UNKNOWN;
@@ -95,13 +97,13 @@ impl Planner {
 
     /// When it is this machine's turn to ask for a piece that is not of its share: idle ones that come before it are
     /// given time to begin. An owner that is idle is before all.
-    pub(crate) fn turn(&self, piece: usize, owner: Option<SourceId>) -> Time {
+    pub(crate) fn turn(&self, piece: usize, owner: Owner) -> Time {
         let Some(me) = self.swarm.me else { return self.swarm.idle_since };
         let mine = me.dice(piece as u64);
         let mut before = 0;
         for (id, member, state) in self.downloaders() {
             let is_idle = state.peer.as_ref().is_some_and(|peer| peer.claims.is_empty());
-            if is_idle && (owner == Some(id) || member.dice(piece as u64) < mine) {
+            if is_idle && (owner == Owner::Peer(id) || member.dice(piece as u64) < mine) {
                 before += 1;
             }
         }

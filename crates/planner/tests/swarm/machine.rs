@@ -50,6 +50,9 @@ pub(crate) struct News {
 pub(crate) struct Machine {
     pub(crate) nature: Nature,
     pub(crate) member: Member,
+    /// With whom it seeks a session, and of how many it has heard.
+    pub(crate) chosen: Vec<Member>,
+    pub(crate) hears_of: usize,
     pub(crate) planner: Planner,
     pub(crate) origin: SourceId,
     pub(crate) is_up: bool,
@@ -91,6 +94,8 @@ impl Machine {
         Self {
             nature,
             member,
+            chosen: Vec::new(),
+            hears_of: 0,
             planner,
             origin: SourceId(0),
             is_up: false,
@@ -126,8 +131,7 @@ impl Machine {
         };
         if setting.machines.len() > 1 {
             self.planner.set_me(now, self.member);
-            let met = setting.sessions.min(setting.machines.len() - 1);
-            self.planner.set_unmet(now, setting.machines.len() - 1 - met);
+            self.planner.set_candidates(now, self.chosen.clone(), self.hears_of - self.chosen.len());
             self.planner.expect_company(now, now + setting.meets * 4);
         }
         self.origin = self.planner.add_source(now, origin);

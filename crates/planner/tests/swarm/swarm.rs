@@ -123,9 +123,11 @@ impl Swarm {
                 Some(many) => (0..many).map(|_| self.dice.usize(0..members.len())).collect(),
             };
             let known: Vec<Member> = heard.iter().map(|other| members[*other]).collect();
+            self.machines[at].hears_of = known.iter().filter(|other| *other != me).count();
             for chosen in neighbours(me, &known, self.setting.sessions) {
                 let other = heard[chosen];
                 pairs.push((at.min(other) as u32, at.max(other) as u32));
+                self.machines[at].chosen.push(members[other]);
             }
         }
         pairs.sort_unstable();
@@ -584,9 +586,7 @@ impl Swarm {
             if machine.done_at.is_some() {
                 continue;
             }
-            for range in news.gained.iter() {
-                machine.planner.gained(now, session.mirror, range);
-            }
+            machine.planner.gained_all(now, session.mirror, &news.gained);
             if let Some(peer) = &news.peer {
                 machine.planner.update_peer(now, session.mirror, peer.clone());
             }
