@@ -7,12 +7,21 @@ use std::time::Duration;
 use dray_content::Digest;
 use dray_identity::PeerId;
 
-use crate::{Carrier, Config, ExchangeError, JoinError, Session, Shelf, Volume};
+use crate::hub::Hub;
+use crate::link::CloseCode;
+use crate::{Carrier, Config, ExchangeError, JoinError, Session, Shelf, Volume, calls, doorman};
+
+/// For the other ends to hear that everything ends here.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// All connections to peers. Cheap to clone; everything ends when the last clone goes.
 #[derive(Clone)]
 pub struct Exchange {
-    shelf: Arc<dyn Shelf>,
+    owner: Arc<Owner>,
+}
+
+struct Owner {
+    hub: Arc<Hub>,
 }
 
 /// One connection, for people to look at.
@@ -30,7 +39,7 @@ pub struct LinkView {
     pub sent: u64,
     /// Bytes of content received on it.
     pub received: u64,
-    /// Round-trip time, once it is known.
+    /// Round-trip time, where the transport knows it.
     pub rtt: Option<Duration>,
     /// How long it lives already.
     pub age: Duration,
@@ -43,10 +52,12 @@ impl Exchange {
     ///
     /// # Errors
     /// When the sockets or the key cannot be used, or there is no runtime.
-    pub fn start(config: Config, shelf: Arc<dyn Shelf>) -> Result<Self, ExchangeError> {
+    pub fn start(mut config: Config, shelf: Arc<dyn Shelf>) -> Result<Self, ExchangeError> {
         tokio::runtime::Handle::try_current().map_err(|_| ExchangeError::NoRuntime)?;
-        drop(config);
-        Ok(Self { shelf })
+        let tcp = config.tcp.take();
+        let hub = Arc::new(Hub::new(config, shelf)?);
+        tokio::spawn(doorman::run(Arc::clone(&hub), tcp));
+        Ok(Self { owner: Arc::new(Owner { hub }) })
     }
 
     /// Opens a session about the content that has these names, on the connection to that peer, which is made if there is none. When there is such a
@@ -61,26 +72,47 @@ impl Exchange {
         digests: &[Digest],
         volume: Arc<dyn Volume>,
     ) -> Result<Session, JoinError> {
-        drop((peer, addresses, digests, volume, &self.shelf));
-        Err(JoinError::Closed)
+        calls::join(&self.owner.hub, peer, addresses, digests, volume).await
     }
 
     /// The connections of this moment.
     #[must_use]
     pub fn links(&self) -> Vec<LinkView> {
-        Vec::new()
+        self.owner.hub.peers.all().iter().map(|connection| connection.view()).collect()
+    }
+
+    /// How many incidents there were since the start.
+    #[must_use]
+    pub fn incidents(&self) -> u64 {
+        self.owner.hub.incidents()
     }
 
     /// Changes the limit on what all uploads together send each second.
     pub fn set_upload_limit(&self, bytes_per_s: Option<u64>) {
-        let _ = bytes_per_s;
+        self.owner.hub.uploads.set_limit(bytes_per_s);
     }
 
     /// Ends the connection to a peer, as when it was banned. Does nothing without one.
     pub fn disconnect(&self, peer: &PeerId) {
-        let _ = peer;
+        if let Some(connection) = self.owner.hub.peers.get(peer) {
+            connection.end(CloseCode::NotAdmitted);
+        }
     }
 
     /// Ends everything, and gives the other ends a moment to hear of it.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        let hub = &self.owner.hub;
+        hub.peers.all().iter().for_each(|connection| connection.end(CloseCode::Done));
+        hub.over.cancel();
+        if let Some(quic) = &hub.quic {
+            quic.close();
+            let _ = tokio::time::timeout(GOODBYE, quic.wait_idle()).await;
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.hub.over.cancel();
+    }
 }

@@ -9,15 +9,21 @@
 //! (what is said on one), `session.rs` (what its user sees), `serve/` (answers), `link/` (the two transports). Only `link` names quinn
 //! and TLS.
 
-#![allow(dead_code, unused_imports, reason = "the transports that use the codec follow")]
-
+mod calls;
 mod config;
+mod connection;
+pub mod door;
+mod doorman;
 mod error;
 mod exchange;
 mod holding;
+mod hub;
 mod incident;
 mod incoming;
+mod link;
+mod peers;
 mod piece_set;
+mod serve;
 mod session;
 mod volume;
 pub mod wire;

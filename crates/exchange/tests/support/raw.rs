@@ -1,0 +1,1 @@
+//! A peer that says whatever a test wants it to say.
