@@ -10,11 +10,13 @@ use libp2p::futures::{AsyncRead, AsyncWrite};
 use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, Swarm, Transport, connection_limits, identify, noise, ping, yamux};
 
-use crate::config::{Limits, Mode};
+use crate::config::Limits;
 use crate::doorway::Doorway;
 use crate::gate::Gate;
+use crate::node::kademlia;
 use crate::wire::{Codec, PROTOCOL};
 
 /// What a peer reads about this program. The version of the protocols, not of the program, decides who speaks to whom.
@@ -41,25 +43,25 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(crate) find: request_response::Behaviour<Codec>,
+    pub(crate) kademlia: Toggle<kademlia::Behaviour>,
 }
 
 /// Puts the parts together; nothing runs until it is polled.
 pub(crate) fn build(
     key: &NodeKey,
     group: Option<&Group>,
-    mode: Mode,
     limits: &Limits,
     doorway: Doorway,
     gate: Gate,
 ) -> Result<Swarm<Behaviour>, noise::Error> {
     let keypair = key.keypair();
     let noise = noise::Config::new(&keypair)?;
-    let transport = match (mode, group) {
-        (Mode::Group, Some(group)) => {
+    let transport = match group {
+        Some(group) => {
             let guard = PnetConfig::new(PreSharedKey::new(*group.psk()));
             secure(doorway.and_then(move |stream, _| guard.handshake(stream)), noise, limits.handshake)
         }
-        _ => secure(doorway, noise, limits.handshake),
+        None => secure(doorway, noise, limits.handshake),
     };
     let identify = identify::Config::new("/dray/1".to_owned(), keypair.public())
         .with_agent_version(AGENT.to_owned())
@@ -69,6 +71,8 @@ pub(crate) fn build(
     let find = request_response::Config::default()
         .with_request_timeout(limits.reply)
         .with_max_concurrent_streams(MAX_ANSWERING);
+    // Less than what libp2p waits, so that the one who is late is known.
+    let codec = Codec { patience: limits.reply / 2 };
     let connections = connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits.pending_inbound))
         .with_max_pending_outgoing(Some(limits.pending_outbound))
@@ -79,7 +83,8 @@ pub(crate) fn build(
         limits: connection_limits::Behaviour::new(connections),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(limits.ping).with_timeout(limits.reply)),
-        find: request_response::Behaviour::new([(PROTOCOL, ProtocolSupport::Full)], find),
+        find: request_response::Behaviour::with_codec(codec, [(PROTOCOL, ProtocolSupport::Full)], find),
+        kademlia: group.and_then(|group| kademlia::behaviour(key.peer_id(), group)).into(),
     };
     let config = libp2p::swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(NEVER)

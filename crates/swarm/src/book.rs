@@ -1,7 +1,7 @@
 //! Who is known, and when to try whom. Pure: given the time and what happened, it says who is dialled next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -12,8 +12,12 @@ use crate::bucket::Time;
 const MAX_ADDRESSES: usize = 4;
 /// The first wait after a failure; doubled with each.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait for a peer that was once one of us.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest wait, by how often it failed: a machine that was there a few minutes ago is missed more than one that has
+/// been away for an hour, and two hundred that are switched off for the night should cost next to nothing.
+const LONGEST_WAIT: [(u32, Duration); 3] =
+    [(20, Duration::from_secs(15)), (80, Duration::from_secs(60)), (u32::MAX, Duration::from_secs(300))];
+/// The wait for one that is not welcome.
+const UNWELCOME_WAIT: Duration = Duration::from_secs(60);
 /// The first wait for one that turned out to be another program or another group; doubled with each time.
 const STRANGER_WAIT: Duration = Duration::from_secs(10 * 60);
 /// And the longest.
@@ -70,6 +74,7 @@ pub(crate) struct Book {
     known: BTreeMap<PeerId, Known>,
     due: BTreeSet<(Time, PeerId)>,
     random: fastrand::Rng,
+    forgotten: Vec<PeerId>,
 }
 
 impl Book {
@@ -80,15 +85,12 @@ impl Book {
             known: BTreeMap::new(),
             due: BTreeSet::new(),
             random: fastrand::Rng::with_seed(seed),
+            forgotten: Vec::new(),
         }
     }
 
     pub(crate) fn get(&self, peer: &PeerId) -> Option<&Known> {
         self.known.get(peer)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PeerId, &Known)> {
-        self.known.iter()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -179,7 +181,8 @@ impl Book {
     /// A connection with it is there. It has yet to show that it is one of us.
     pub(crate) fn connected(&mut self, now: Time, peer: PeerId) {
         if !self.known.contains_key(&peer) {
-            // Connections are limited elsewhere, so this cannot grow without end.
+            // Connections are limited elsewhere, so it is let in even when nobody can be forgotten for it.
+            self.has_room();
             let known = Known {
                 addrs: Vec::new(),
                 stage: Stage::Idle,
@@ -224,7 +227,7 @@ impl Book {
         known.stage = Stage::Idle;
         if was_proven && known.why_not.is_none() {
             self.set_due(*peer, Some(now + wait));
-        } else if !was_proven && known.addrs.is_empty() {
+        } else if !was_proven && !known.refused && known.addrs.is_empty() {
             self.forget(peer);
         }
     }
@@ -251,7 +254,8 @@ impl Book {
             self.forget(peer);
             return;
         }
-        let wait = doubled(FIRST_WAIT, known.failures, LONGEST_WAIT);
+        let longest = LONGEST_WAIT.iter().find(|(failures, _)| known.failures <= *failures);
+        let wait = doubled(FIRST_WAIT, known.failures, longest.map_or(UNWELCOME_WAIT, |(_, wait)| *wait));
         let wait = self.jitter(wait);
         self.set_due(*peer, Some(now + wait));
     }
@@ -267,7 +271,7 @@ impl Book {
             known.stage = Stage::Idle;
         }
         let wait =
-            if stranger { doubled(STRANGER_WAIT, known.failures, STRANGER_LONGEST) } else { LONGEST_WAIT };
+            if stranger { doubled(STRANGER_WAIT, known.failures, STRANGER_LONGEST) } else { UNWELCOME_WAIT };
         let wait = self.jitter(wait);
         self.set_due(*peer, Some(now + wait));
     }
@@ -292,9 +296,9 @@ impl Book {
         good.filter_map(|(peer, known)| Some((*peer, *known.addrs.first()?))).take(most).collect()
     }
 
-    /// Whether a peer with this address is known under another name; so many of them.
-    pub(crate) fn names_at(&self, ip: IpAddr) -> usize {
-        self.known.values().filter(|known| known.addrs.iter().any(|addr| addr.ip() == ip)).count()
+    /// Those no longer known since the last time.
+    pub(crate) fn take_forgotten(&mut self) -> Vec<PeerId> {
+        std::mem::take(&mut self.forgotten)
     }
 
     fn has_room(&mut self) -> bool {
@@ -316,7 +320,9 @@ impl Book {
 
     fn forget(&mut self, peer: &PeerId) {
         self.set_due(*peer, None);
-        self.known.remove(peer);
+        if self.known.remove(peer).is_some() {
+            self.forgotten.push(*peer);
+        }
     }
 
     fn set_due(&mut self, peer: PeerId, due: Option<Time>) {

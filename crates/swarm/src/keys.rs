@@ -4,20 +4,16 @@ use dray_content::Digest;
 use dray_identity::Group;
 use libp2p::StreamProtocol;
 
-use crate::config::Mode;
-
 /// The tag of the swarm of machines without a group.
 const LAN: &str = "lan";
 /// Bytes of a group's tag: enough that two groups of one site do not meet.
 const TAG_BYTES: usize = 8;
 
 /// How a machine names its swarm on the LAN. Says nothing about the key, and not the name of the group.
-pub(crate) fn tag(mode: Mode, group: Option<&Group>) -> String {
-    match (mode, group) {
-        (Mode::Group, Some(group)) => {
-            hex(&blake3::derive_key("dray 2026-11 swarm tag", &group.id())[..TAG_BYTES])
-        }
-        _ => LAN.to_owned(),
+pub(crate) fn tag(group: Option<&Group>) -> String {
+    match group {
+        Some(group) => hex(&blake3::derive_key("dray 2026-11 swarm tag", &group.id())[..TAG_BYTES]),
+        None => LAN.to_owned(),
     }
 }
 
@@ -46,10 +42,10 @@ mod tests {
         let group = |name: &str| Group::from_key_text(name, &Group::generate_key_text()).unwrap();
         let (a, b) = (group("a"), group("b"));
         let digest = Digest::Blake3([7; 32]);
-        assert_ne!(tag(Mode::Group, Some(&a)), tag(Mode::Group, Some(&b)));
+        assert_ne!(tag(Some(&a)), tag(Some(&b)));
         assert_ne!(kademlia(&a), kademlia(&b));
         assert_ne!(record(&a, &digest), record(&b, &digest));
         assert_ne!(&record(&a, &digest), digest.bytes());
-        assert_eq!(tag(Mode::Lan, Some(&a)), "lan");
+        assert_eq!(tag(None), "lan");
     }
 }

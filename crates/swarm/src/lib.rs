@@ -19,6 +19,8 @@ mod frame;
 mod gate;
 mod interfaces;
 mod keys;
+mod memory;
+mod names;
 mod net;
 mod node;
 mod swarm;

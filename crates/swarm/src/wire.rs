@@ -1,6 +1,7 @@
 //! Frames on a stream. A frame is read into memory only after its length was found to be allowed.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use libp2p::StreamProtocol;
 use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -12,19 +13,33 @@ use crate::frame::{self, Answer, Item, MAX_FRAME, Malformed};
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/dray/find/1");
 
 /// Reads and writes requests and replies.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Codec;
+///
+/// What is no request is handed on as such: libp2p does not tell of requests that it failed to read, and whoever sends
+/// them should be known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codec {
+    /// How long a request may take to arrive once its stream is there.
+    pub(crate) patience: Duration,
+}
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
-    type Request = Vec<Item>;
+    type Request = Result<Vec<Item>, Malformed>;
     type Response = Vec<Answer>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<Item>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Self::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        frame::read_request(&read(io).await?).map_err(malformed)
+        let read = tokio::time::timeout(self.patience, read(io)).await;
+        Ok(match read {
+            Ok(Ok(bytes)) => frame::read_request(&bytes),
+            Ok(Err(error)) if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+                return Err(error);
+            }
+            // Too long, cut short, or begun and never finished.
+            Ok(Err(_)) | Err(_) => Err(Malformed),
+        })
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<Answer>>
@@ -34,11 +49,16 @@ impl request_response::Codec for Codec {
         frame::read_reply(&read(io).await?).map_err(malformed)
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, items: Vec<Item>) -> io::Result<()>
+    async fn write_request<T>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+        request: Self::Request,
+    ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &frame::write_request(&items).0).await
+        write(io, &frame::write_request(&request.map_err(malformed)?).0).await
     }
 
     async fn write_response<T>(
@@ -76,5 +96,5 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
 }
 
 fn malformed(what: Malformed) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+    io::Error::new(ErrorKind::InvalidData, what)
 }

@@ -1,9 +1,6 @@
 //! What others ask of this machine.
 
-use std::io::ErrorKind;
-
 use libp2p::PeerId;
-use libp2p::request_response::InboundFailure;
 
 use super::Node;
 use crate::config::{Incident, Role};
@@ -69,19 +66,6 @@ impl Node {
         fastrand::shuffle(&mut all);
         all.truncate(MAX_NEIGHBOURS);
         all
-    }
-
-    pub(super) fn bad_request(&mut self, peer: PeerId, error: &InboundFailure) {
-        match error {
-            InboundFailure::Io(error)
-                if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
-            {
-                self.malformed(peer);
-            }
-            // Half a message, and then nothing.
-            InboundFailure::Timeout => self.malformed(peer),
-            _ => tracing::debug!(%peer, %error, "a request came to nothing"),
-        }
     }
 
     pub(super) fn malformed(&mut self, peer: PeerId) {

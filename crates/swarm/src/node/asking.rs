@@ -8,6 +8,7 @@ use libp2p::request_response::{OutboundFailure, OutboundRequestId};
 use tokio::sync::mpsc;
 
 use super::Node;
+use super::kademlia::Published;
 use crate::book::Source;
 use crate::bucket::Time;
 use crate::config::{Incident, Role};
@@ -35,6 +36,7 @@ impl Node {
         }
         let (id, met) = self.wishes.begin(digests, role);
         self.finds.insert(id, to.clone());
+        self.published.insert(id, Published::default());
         self.abandoned.push(Box::pin(async move {
             to.closed().await;
             id
@@ -49,6 +51,7 @@ impl Node {
 
     pub(super) fn end_find(&mut self, id: WishId) {
         self.finds.remove(&id);
+        self.unpublish(id);
         self.wishes.end(id);
         for link in self.links.values_mut().filter(|link| link.proven) {
             let asking = link.in_flight.as_ref().is_some_and(|(_, items)| {
@@ -124,7 +127,7 @@ impl Node {
                 link.unasked.clear();
                 continue;
             }
-            let id = self.swarm.behaviour_mut().find.send_request(peer, items.clone());
+            let id = self.swarm.behaviour_mut().find.send_request(peer, Ok(items.clone()));
             link.in_flight = Some((id, items));
         }
     }

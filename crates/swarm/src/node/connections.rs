@@ -17,6 +17,7 @@ use crate::book::Source;
 use crate::bucket::Bucket;
 use crate::config::Incident;
 use crate::doorway::{multiaddr, socket_addr};
+use crate::frame::{Answer, Item, Malformed};
 use crate::gate::Refusal;
 use crate::net::plain;
 use crate::wire::PROTOCOL;
@@ -27,8 +28,12 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 const MOST_OFFENCES: u32 = 8;
 /// For how long.
 const SHUT_OUT: Duration = Duration::from_secs(60);
+/// A peer that failed so often is not named to others.
+const AWAY_AFTER: u32 = 3;
 /// Characters of a peer's own description that are kept.
 const MAX_AGENT: usize = 64;
+
+type FindEvent = request_response::Event<Result<Vec<Item>, Malformed>, Vec<Answer>>;
 
 impl Node {
     pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -72,20 +77,23 @@ impl Node {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Find(event)) => self.on_find_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Kademlia(event)) => self.on_kademlia(event),
             _ => {}
         }
     }
 
-    fn on_find_event(
-        &mut self,
-        event: request_response::Event<Vec<crate::frame::Item>, Vec<crate::frame::Answer>>,
-    ) {
+    fn on_find_event(&mut self, event: FindEvent) {
         use request_response::{Event, Message};
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                let answers = self.answer(peer, request);
+            Event::Message {
+                peer, message: Message::Request { request: Ok(items), channel, .. }, ..
+            } => {
+                let answers = self.answer(peer, items);
                 // The asker may be gone by now; then nobody waits for it.
                 let _ = self.swarm.behaviour_mut().find.send_response(channel, answers);
+            }
+            Event::Message { peer, message: Message::Request { request: Err(_), .. }, .. } => {
+                self.malformed(peer)
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 self.answered(peer, request_id, response);
@@ -93,8 +101,8 @@ impl Node {
             Event::OutboundFailure { peer, request_id, error, .. } => {
                 self.unanswered(peer, request_id, &error)
             }
-            Event::InboundFailure { peer, error, .. } => self.bad_request(peer, &error),
-            Event::ResponseSent { .. } => {}
+            // An answer that could not be sent: the asker is gone, or was told nothing.
+            Event::InboundFailure { .. } | Event::ResponseSent { .. } => {}
         }
     }
 
@@ -113,8 +121,12 @@ impl Node {
                 false,
             );
         } else {
-            match self.swarm.dial(DialOpts::peer_id(peer).addresses(reachable).build()) {
-                Ok(()) => self.dialing += 1,
+            let dial = DialOpts::peer_id(peer).addresses(reachable).build();
+            let id = dial.connection_id();
+            match self.swarm.dial(dial) {
+                Ok(()) => {
+                    self.dialing.insert(id);
+                }
                 // Another connection with it is being made already.
                 Err(DialError::DialPeerConditionFalse(_)) => self.book.connected(now, peer),
                 Err(error) => self.book.failed(now, &peer, error.to_string()),
@@ -128,7 +140,7 @@ impl Node {
         self.shared.counters.count(&self.shared.counters.connections);
         let dialed = endpoint.is_dialer();
         if dialed {
-            self.dialing = self.dialing.saturating_sub(1);
+            self.dialing.remove(&id);
             self.seeds.connected(id, peer);
         }
         let Some(remote) = socket_addr(endpoint.get_remote_address()) else { return };
@@ -188,7 +200,7 @@ impl Node {
 
     fn dial_failed(&mut self, peer: Option<PeerId>, id: ConnectionId, error: &DialError) {
         let now = self.now();
-        self.dialing = self.dialing.saturating_sub(1);
+        self.dialing.remove(&id);
         self.shared.counters.count(&self.shared.counters.failed_dials);
         tracing::debug!(?peer, %error, "dial failed");
         self.seeds.failed(now, id, error);
@@ -217,6 +229,9 @@ impl Node {
             }
             other => self.book.failed(now, &peer, other.to_string()),
         }
+        if self.book.get(&peer).is_none_or(|known| known.failures > AWAY_AFTER) {
+            self.unroute(&peer);
+        }
         self.publish(&peer);
     }
 
@@ -242,11 +257,27 @@ impl Node {
             self.book.learn(now, peer, address, Source::Itself);
         }
         self.book.proven(&peer);
+        self.route(peer, listens_at);
         if first {
             tracing::info!(%peer, at = ?listens_at, "peer connected");
             self.introduce(peer);
         }
         self.publish(&peer);
+    }
+
+    /// Connections that have not shown in time what they are, are ended: each takes a place.
+    pub(super) fn end_unproven(&mut self) {
+        let patience = self.limits.reply;
+        let late = self.links.iter().filter(|(_, link)| !link.proven && link.since.elapsed() > patience);
+        for peer in late.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.stranger(peer);
+        }
+    }
+
+    /// When one that is there now would be too late.
+    pub(super) fn unproven_due(&self) -> Option<crate::bucket::Time> {
+        let oldest = self.links.values().filter(|link| !link.proven).map(|link| link.since).min()?;
+        Some(oldest.saturating_duration_since(self.epoch) + self.limits.reply)
     }
 
     fn heard(&mut self, peer: PeerId, rtt: Duration) {
@@ -260,7 +291,9 @@ impl Node {
     pub(super) fn stranger(&mut self, peer: PeerId) {
         self.shared.counters.count(&self.shared.counters.strangers);
         let now = self.now();
-        self.book.refused(now, &peer, "it is another program".to_owned(), true);
+        let why = "it is another program".to_owned();
+        self.swarm.behaviour_mut().gate.shut_out(peer, why.clone(), SHUT_OUT);
+        self.book.refused(now, &peer, why, true);
         let _ = self.swarm.disconnect_peer_id(peer);
         self.publish(&peer);
     }

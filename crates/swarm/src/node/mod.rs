@@ -3,18 +3,22 @@
 mod answering;
 mod asking;
 mod connections;
+pub(crate) mod kademlia;
 mod link;
 mod seeds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use dray_identity::Group;
 use libp2p::futures::StreamExt as _;
 use libp2p::futures::future::BoxFuture;
 use libp2p::futures::stream::FuturesUnordered;
+use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -24,11 +28,12 @@ use crate::beacon::{Beacon, Heard};
 use crate::behaviour::{self, Behaviour};
 use crate::book::{Book, Source, Stage};
 use crate::bucket::Time;
-use crate::config::{Config, Directory, Limits, Way};
+use crate::config::{Config, Directory, Limits, Mode, Way};
 use crate::doorway::Doorway;
 use crate::gate::Gate;
 use crate::interfaces::Watcher;
 use crate::keys;
+use crate::memory;
 use crate::swarm::{Candidate, Command, Shared, SwarmError};
 use crate::view::{PeerState, PeerView};
 use crate::wishes::{WishId, Wishes};
@@ -40,6 +45,10 @@ use seeds::Seeds;
 const IDLE_TICK: Duration = Duration::from_secs(15);
 /// And never more often than this.
 const LEAST_TICK: Duration = Duration::from_millis(50);
+/// Good peers are written down so long after the start,
+const REMEMBER_AFTER: Duration = Duration::from_secs(30);
+/// and then so often, if they have changed.
+const REMEMBER_EVERY: Duration = Duration::from_secs(5 * 60);
 /// Sets of own addresses under way to the transport.
 const OWN_CHANGES: usize = 8;
 
@@ -53,18 +62,24 @@ pub(crate) struct Node {
     own: mpsc::Sender<Vec<SocketAddr>>,
     watcher: Watcher,
     beacon: Option<Beacon>,
+    group: Option<Group>,
     commands: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
     stop: CancellationToken,
     epoch: Instant,
     book: Book,
     seeds: Seeds,
+    resolving: FuturesUnordered<BoxFuture<'static, seeds::Resolved>>,
     links: BTreeMap<PeerId, Link>,
-    dialing: usize,
+    dialing: HashSet<ConnectionId>,
     wishes: Wishes,
     finds: BTreeMap<WishId, mpsc::Sender<Candidate>>,
+    published: BTreeMap<WishId, kademlia::Published>,
     abandoned: FuturesUnordered<BoxFuture<'static, WishId>>,
     ask_neighbours_at: Time,
+    memory: Option<PathBuf>,
+    remembered: Vec<(PeerId, SocketAddr)>,
+    remember_at: Time,
 }
 
 impl Node {
@@ -76,6 +91,7 @@ impl Node {
     ) -> Result<Self, SwarmError> {
         let (own, own_changes) = mpsc::channel(OWN_CHANGES);
         let me = config.key.peer_id();
+        let group = config.group.filter(|_| config.mode == Mode::Group);
         let gate = Gate::new(
             &config.limits,
             config.reach,
@@ -83,12 +99,11 @@ impl Node {
             Arc::clone(&shared.counters),
         );
         let doorway = Doorway::new(config.inbound, own_changes);
-        let mut swarm =
-            behaviour::build(&config.key, config.group.as_ref(), config.mode, &config.limits, doorway, gate)
-                .map_err(|error| SwarmError::Key(error.to_string()))?;
+        let mut swarm = behaviour::build(&config.key, group.as_ref(), &config.limits, doorway, gate)
+            .map_err(|error| SwarmError::Key(error.to_string()))?;
         // The address does not matter: the listener was bound elsewhere.
         swarm.listen_on(Multiaddr::empty()).map_err(|error| SwarmError::Key(error.to_string()))?;
-        let tag = keys::tag(config.mode, config.group.as_ref());
+        let tag = keys::tag(group.as_ref());
         let beacon = config.mdns.then(|| Beacon::new(me, config.port, tag, Arc::clone(&shared.counters)));
         Ok(Self {
             me,
@@ -98,24 +113,36 @@ impl Node {
             own,
             watcher: Watcher::new(config.interfaces),
             beacon,
+            group,
             commands,
             shared,
             stop,
             epoch: Instant::now(),
             book: Book::new(me, config.limits.known_peers, fastrand::u64(..)),
             seeds: Seeds::new(config.bootstrap),
+            resolving: FuturesUnordered::new(),
             links: BTreeMap::new(),
-            dialing: 0,
+            dialing: HashSet::new(),
             wishes: Wishes::default(),
             finds: BTreeMap::new(),
+            published: BTreeMap::new(),
             abandoned: FuturesUnordered::new(),
             ask_neighbours_at: Duration::ZERO,
+            memory: config.memory,
+            remembered: Vec::new(),
+            remember_at: REMEMBER_AFTER,
             limits: config.limits,
         })
     }
 
     pub(crate) async fn run(mut self) {
         let stop = self.stop.clone();
+        if let Some(path) = self.memory.clone() {
+            let read = tokio::task::spawn_blocking(move || memory::read(&path)).await;
+            for (peer, address) in read.unwrap_or_default() {
+                self.book.learn(Duration::ZERO, peer, address, Source::Memory);
+            }
+        }
         let local = self.watcher.changed().await;
         self.local_changed(local);
         loop {
@@ -128,6 +155,10 @@ impl Node {
                     None => break,
                 },
                 Some(id) = self.abandoned.next(), if !self.abandoned.is_empty() => self.end_find(id),
+                Some((seed, addrs)) = self.resolving.next(), if !self.resolving.is_empty() => {
+                    let now = self.now();
+                    self.seeds.resolved(now, seed, addrs);
+                }
                 local = self.watcher.changed() => self.local_changed(local),
                 heard = async { match self.beacon.as_mut() {
                     Some(beacon) => beacon.heard().await,
@@ -136,6 +167,9 @@ impl Node {
                 () = tokio::time::sleep_until(next) => {}
             }
             self.advance();
+        }
+        if let Some((path, peers)) = self.to_remember() {
+            let _ = tokio::task::spawn_blocking(move || memory::write(&path, &peers)).await;
         }
         if let Some(beacon) = self.beacon.as_mut() {
             beacon.goodbye();
@@ -151,7 +185,14 @@ impl Node {
 
     fn next_tick(&self) -> Instant {
         let dial = if self.may_dial() { self.book.next_due() } else { None };
-        let due = [dial, self.seeds.next_due(), self.asking_due(), Some(self.ask_neighbours_at)];
+        let due = [
+            dial,
+            self.seeds.next_due(),
+            self.asking_due(),
+            self.looking_due(),
+            self.unproven_due(),
+            Some(self.ask_neighbours_at),
+        ];
         let soonest = due.into_iter().flatten().min().unwrap_or(Duration::MAX);
         let wait = soonest.saturating_sub(self.now()).clamp(LEAST_TICK, IDLE_TICK);
         Instant::now() + wait
@@ -169,12 +210,35 @@ impl Node {
         if self.ask_neighbours_at <= now {
             self.ask_someone_for_neighbours(now);
         }
+        self.end_unproven();
         self.send_asks(now);
+        self.look_beyond(now);
+        for peer in self.book.take_forgotten() {
+            self.publish(&peer);
+        }
+        if self.remember_at <= now {
+            self.remember_at = now + REMEMBER_EVERY;
+            if let Some((path, peers)) = self.to_remember() {
+                tokio::task::spawn_blocking(move || memory::write(&path, &peers));
+            }
+        }
+    }
+
+    /// What is to be written down, if that has changed.
+    fn to_remember(&mut self) -> Option<(PathBuf, Vec<(PeerId, SocketAddr)>)> {
+        let path = self.memory.clone()?;
+        let peers = self.book.worth_remembering(memory::MAX_REMEMBERED);
+        if peers.is_empty() || peers == self.remembered {
+            return None;
+        }
+        self.remembered.clone_from(&peers);
+        Some((path, peers))
     }
 
     fn may_dial(&self) -> bool {
-        let busy = self.links.len() + self.dialing;
-        self.dialing < self.limits.pending_outbound as usize && busy < self.limits.wanted_connections as usize
+        let busy = self.links.len() + self.dialing.len();
+        self.dialing.len() < self.limits.pending_outbound as usize
+            && busy < self.limits.wanted_connections as usize
     }
 
     fn on_command(&mut self, command: Command) {

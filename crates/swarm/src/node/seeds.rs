@@ -12,6 +12,7 @@ use super::Node;
 use crate::bucket::Time;
 use crate::config::Bootstrap;
 use crate::doorway::multiaddr;
+use crate::names;
 
 /// Bootstrap members of one configuration.
 const MAX_SEEDS: usize = 64;
@@ -21,6 +22,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// When the member is this machine itself.
 const ITSELF_WAIT: Duration = Duration::from_secs(30 * 60);
+
+/// Which member, and its addresses or why there are none.
+pub(super) type Resolved = (usize, Result<Vec<SocketAddr>, String>);
 
 struct Seed {
     from: Bootstrap,
@@ -71,6 +75,22 @@ impl Seeds {
         }
     }
 
+    /// The answer to what the member's name means.
+    pub(super) fn resolved(&mut self, now: Time, index: usize, found: Result<Vec<SocketAddr>, String>) {
+        let Some(seed) = self.all.get_mut(index) else { return };
+        match found {
+            Ok(addrs) => {
+                seed.addrs = addrs;
+                seed.next = 0;
+                seed.due = Some(now);
+            }
+            Err(error) => {
+                tracing::info!(member = %seed.from, %error, "a bootstrap member has no address; trying again");
+                seed.fail(now, false);
+            }
+        }
+    }
+
     pub(super) fn lost(&mut self, now: Time, peer: &PeerId) {
         for seed in self.all.iter_mut().filter(|seed| seed.peer.as_ref() == Some(peer)) {
             seed.peer = None;
@@ -94,7 +114,12 @@ impl Seeds {
 impl Seed {
     fn fail(&mut self, now: Time, itself: bool) {
         self.failures = self.failures.saturating_add(1);
-        self.next = self.next.wrapping_add(1);
+        self.next += 1;
+        if self.next < self.addrs.len() {
+            // Another address of the same member is tried at once.
+            self.due = Some(now);
+            return;
+        }
         let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT);
         let wait = if itself { ITSELF_WAIT } else { wait };
         self.due = Some(now + wait.mul_f64(0.5 + fastrand::f64()));
@@ -109,14 +134,24 @@ impl Node {
                 continue;
             }
             seed.due = None;
-            let Some(address) = seed.addrs.get(seed.next % seed.addrs.len().max(1)).copied() else {
-                continue;
+            let address = match (seed.addrs.get(seed.next), &seed.from) {
+                (Some(address), _) => *address,
+                (None, Bootstrap::Address(address)) => {
+                    seed.next = 0;
+                    *address
+                }
+                (None, from) => {
+                    // What a name means may have changed since the last time.
+                    let from = from.clone();
+                    self.resolving.push(Box::pin(async move { (index, names::resolve(&from).await) }));
+                    continue;
+                }
             };
             let dial = DialOpts::unknown_peer_id().address(multiaddr(address)).build();
             let id = dial.connection_id();
             match self.swarm.dial(dial) {
                 Ok(()) => {
-                    self.dialing += 1;
+                    self.dialing.insert(id);
                     self.seeds.dialing.insert(index, id);
                 }
                 Err(_) => self.seeds.all[index].fail(now, false),

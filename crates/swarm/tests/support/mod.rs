@@ -1,6 +1,8 @@
 //! Real nodes on loopback, each with its own listener, as the one doorman of a machine would have it.
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate of its own and uses its part")]
 
+pub mod rogue;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -14,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Nothing here takes long; a machine under load may.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A directory that a test fills.
 #[derive(Default)]
@@ -93,6 +95,9 @@ pub async fn machine(group: Option<Group>, bootstrap: &[SocketAddr]) -> Machine 
 }
 
 pub async fn machine_with(key: NodeKey, at: SocketAddr, change: impl FnOnce(&mut Config)) -> Machine {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .try_init();
     let listener = TcpListener::bind(at).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (arrived, inbound) = mpsc::channel(64);
@@ -141,4 +146,29 @@ pub fn multicast_works() -> std::io::Result<()> {
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     socket.send_to(b"x", (group, socket.local_addr()?.port()))?;
     socket.recv_from(&mut [0; 8]).map(|_| ())
+}
+
+/// Sends packets to the group of mDNS that are no announcements, or not quite.
+pub fn announce_rubbish(packets: usize) -> std::thread::JoinHandle<std::io::Result<()>> {
+    use std::net::Ipv4Addr;
+    std::thread::spawn(move || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+        socket.set_reuse_address(true)?;
+        #[cfg(unix)]
+        socket.set_reuse_port(true)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5353)).into())?;
+        socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+        let group = SocketAddr::from((Ipv4Addr::new(224, 0, 0, 251), 5353)).into();
+        for number in 0..packets {
+            let bytes: Vec<u8> = match number % 3 {
+                0 => std::iter::repeat_with(|| fastrand::u8(..)).take(fastrand::usize(..1400)).collect(),
+                1 => [&[0, 0, 0x84, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0][..], &[0xc0, 12].repeat(300)]
+                    .concat(),
+                _ => [&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x05_dray\x04_tcp\x05local\0\0\x0c\0\x01"]
+                    .concat(),
+            };
+            socket.send_to(&bytes, &group)?;
+        }
+        Ok(())
+    })
 }
