@@ -3,8 +3,10 @@
 //! It starts nginx on loopback, lets `curl` and `dray` fetch the same files in turn, and prints one Markdown table: medians, ratios,
 //! targets, verdicts. It must never link a crate of dray (the long queue is made by a client of the local
 //! API, and links that alone), nor judge by anything but whole processes: what is measured is what a user
-//! waits for and pays. Start reading at `rows.rs` (one function for each row), then `measure.rs` (what a run costs).
+//! waits for and pays. Start reading at `rows.rs` (one function for each row), then `measure.rs` (what a run costs);
+//! `lab.rs` is for several machines.
 
+mod lab;
 mod measure;
 mod median;
 mod rows;
@@ -32,6 +34,15 @@ struct Arguments {
     /// Runs of each program for each row; the median counts.
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     runs: usize,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What else is measured.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Several machines that want one file, in network namespaces. Needs root.
+    Lab(lab::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +56,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Other::Lab(arguments)) = &arguments.other {
+        return lab::run(arguments);
+    }
     let site = Site::start(if arguments.smoke { site::Sizes::SMOKE } else { site::Sizes::FULL })?;
     let runs = if arguments.smoke { 1 } else { arguments.runs.max(1) };
     let mut lines = Vec::new();

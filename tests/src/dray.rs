@@ -64,7 +64,8 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command, folder: &Path) -> Result<Running> {
+    /// Starts a command of any kind, whose output goes to files in `folder`.
+    pub fn start(mut command: Command, folder: &Path) -> Result<Running> {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let stdout = folder.join(format!("stdout-{number}"));
         let stderr = folder.join(format!("stderr-{number}"));

@@ -1,4 +1,4 @@
-//! `bench`: builds the programs and starts the benches (their own page is `benches/README.md`).
+//! `bench` and `lab`: builds the programs and starts the benches (their own page is `benches/README.md`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +18,20 @@ pub(crate) enum Size {
 }
 
 pub(crate) fn run(root: &Path, size: Size) -> Result<()> {
+    start(root, size, &[])
+}
+
+/// The lab: several machines. What follows `lab` on the command line is for it, and `--smoke` for us too.
+pub(crate) fn lab(root: &Path, arguments: &[String]) -> Result<()> {
+    let size = if arguments.iter().any(|argument| argument == "--smoke") { Size::Smoke } else { Size::Full };
+    if size == Size::Full {
+        setup::compared()?;
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).filter(|it| *it != "--smoke").collect();
+    start(root, size, &[&["lab"], &arguments[..]].concat())
+}
+
+fn start(root: &Path, size: Size, arguments: &[&str]) -> Result<()> {
     setup::debian()?;
     let mut build = command::cargo(root);
     // The whole workspace: with the same set of packages, cargo reuses what `test` has built.
@@ -27,6 +41,7 @@ pub(crate) fn run(root: &Path, size: Size) -> Result<()> {
     }
     command::run(&mut build)?;
     let mut benches = Command::new(programs(size)?.join("dray-benches"));
+    benches.args(arguments);
     if size == Size::Smoke {
         benches.arg("--smoke");
     }

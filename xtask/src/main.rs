@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask setup | test | lint | tidy | bench`.
+//! The repository's own commands: `cargo xtask setup | test | lint | tidy | bench | lab`.
 //!
 //! Everything that a machine needs before it can build and test dray, and every rule that the repository holds itself to, is a
 //! program here and not a page of instructions. It must never know what dray does: it starts other programs, reads manifests
@@ -26,7 +26,9 @@ usage: cargo xtask COMMAND
   test [FILTER...]  setup, build, then every test (or those whose names contain FILTER)
   lint              format, clippy, cargo deny, tidy
   tidy              the repository's own rules
-  bench [--smoke]   measure against curl; --smoke only proves that the benches run";
+  bench [--smoke]   measure against curl; --smoke only proves that the benches run
+  lab [--smoke]     several machines in network namespaces that want one file: dray beside other tools; needs root.
+                    More: --machines 8,20 --tools dray,squid --runs 3 --part race|pair --size MIB --uplink MBIT";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -52,6 +54,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("tidy", []) => tidy::run(&root),
         ("bench", []) => bench::run(&root, bench::Size::Full),
         ("bench", [flag]) if flag == "--smoke" => bench::run(&root, bench::Size::Smoke),
+        ("lab", arguments) => bench::lab(&root, arguments),
         ("help" | "--help" | "-h", _) => {
             say::line(USAGE);
             Ok(())

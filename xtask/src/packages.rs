@@ -62,6 +62,18 @@ pub(crate) const NEEDED: &[Package] = &[
     tool("util-linux", "setpriv", "tests as another user, and on a full disk"),
 ];
 
+/// What the lab compares dray with. Only `cargo xtask lab` asks for them, and does without those that are not there.
+pub(crate) const COMPARED: &[Package] = &[
+    tool("aria2", "aria2c", "BitTorrent in the lab"),
+    Package {
+        name: "python3-libtorrent",
+        proof: Proof::File("/usr/lib/python3/dist-packages/libtorrent.egg-info"),
+        reason: "BitTorrent in the lab",
+        service: None,
+    },
+    server("squid", "squid", "a cache box in the lab", "squid"),
+];
+
 /// What of `needed` is not on this machine.
 pub(crate) fn missing(needed: &[Package]) -> Vec<Package> {
     needed.iter().copied().filter(|package| !present(package.proof)).collect()

@@ -48,6 +48,20 @@ pub(crate) fn debian() -> Result<()> {
     Ok(())
 }
 
+/// What the lab compares with, where it can be had: a program that is not there is left out of a table.
+pub(crate) fn compared() -> Result<()> {
+    let missing = packages::missing(packages::COMPARED);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let can_install = command::find("apt-get").is_some() && is_root()?;
+    if can_install && install(&missing).is_ok() {
+        return Ok(());
+    }
+    say::line(&format!("lab: these are not compared, being absent:\n{}", listed(&missing)));
+    Ok(())
+}
+
 fn install(missing: &[Package]) -> Result<()> {
     let _policy = Policy::forbid_services()?;
     command::run(apt_get().args(["update", "-qq"]))?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::link::Link;
+use super::link::{Link, Mbit};
 use super::shell::{inside, ip, ip_lines, tc};
 use super::switch::Switch;
 use super::{GATEWAY, Lab, PREFIX};
@@ -103,6 +103,11 @@ impl Host {
         }
     }
 
+    /// From now on its line is no faster than this, away from it; [`Host::sent`] goes on to count as before.
+    pub fn slow_down(&self, rate: Mbit) -> Result<()> {
+        tc(&format!("-n {} qdisc replace dev eth0 root {}", self.namespace, rate.token_bucket())).map(drop)
+    }
+
     /// Pulls its cable.
     pub fn unplug(&self) -> Result<()> {
         ip(&format!("-n {} link set {} down", self.switch.namespace(), self.port)).map(drop)
@@ -114,7 +119,7 @@ impl Host {
     }
 
     /// Up and down: the limit, and the interface that sends in that direction.
-    fn directions(&self) -> [(Option<super::link::Mbit>, &str, &str); 2] {
+    fn directions(&self) -> [(Option<Mbit>, &str, &str); 2] {
         [
             (self.link.up, self.namespace.as_str(), "eth0"),
             (self.link.down, self.switch.namespace(), self.port.as_str()),
