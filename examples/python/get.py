@@ -19,14 +19,14 @@ from grpc_status import rpc_status
 
 
 class Dray:
-    """The job service, with a method for each call and a class for each message."""
+    """One service of the daemon, with a method for each call and a class for each message."""
 
-    def __init__(self, socket):
+    def __init__(self, socket, service="JobService"):
         # By default gRPC for Python names the server by its socket path, which is no host name and gets refused.
         options = [("grpc.default_authority", "localhost")]
         self._channel = grpc.insecure_channel(f"unix:{socket}", options=options)
         self._pool = DescriptorPool(ProtoReflectionDescriptorDatabase(self._channel))
-        self._service = self._pool.FindServiceByName("dray.v1.JobService")
+        self._service = self._pool.FindServiceByName(f"dray.v1.{service}")
 
     def message(self, name):
         return GetMessageClass(self._pool.FindMessageTypeByName(f"dray.v1.{name}"))
@@ -37,7 +37,7 @@ class Dray:
         request, response = GetMessageClass(described.input_type), GetMessageClass(described.output_type)
         shape = self._channel.unary_stream if described.server_streaming else self._channel.unary_unary
         send = shape(
-            f"/dray.v1.JobService/{method}",
+            f"/{self._service.full_name}/{method}",
             request_serializer=request.SerializeToString,
             response_deserializer=response.FromString,
         )
