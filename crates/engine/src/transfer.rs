@@ -33,6 +33,10 @@ const LAST_RESORT_STALL: Duration = Duration::from_secs(120);
 /// How long peers may give nothing while the origin does not answer either.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the origin is not asked for more than the beginning, while those who are connected are asked who has the file. They
+/// mostly answer much sooner.
+const FORMING_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Requests that the origin gets at once: one, and the next one before it ends where others wait for each piece.
 const ORIGIN_REQUESTS: u16 = 1;
 const ORIGIN_REQUESTS_IN_SWARM: u16 = 2;
@@ -92,6 +96,8 @@ struct Moving {
     first_wanted: Vec<RangeSet>,
     /// Since when nothing came, and why, while the origin does not answer and peers are relied on.
     silence: Option<(Instant, FetchError)>,
+    /// Until when the origin is left alone at most, because peers are about to say what they have.
+    held_until: Option<Instant>,
 }
 
 impl Moving {
@@ -119,7 +125,10 @@ impl Transfer<'_> {
         };
         let mut planner = Planner::new(settings(), Wanted { size: self.known.size, ranges }, have);
         planner.set_alignment(self.known.size.map_or(MIN_PIECE_LEN, piece_len));
-        let origin = planner.add_source(Duration::ZERO, self.origin_as_source());
+        let began = Instant::now();
+        let is_held = first.is_none() && self.known.size.is_some();
+        let is_held = is_held && self.crew.as_deref().is_some_and(Crew::is_forming);
+        let origin = planner.add_source(Duration::ZERO, self.origin_as_source(is_held));
         if let (Some(crew), Some(size)) = (self.crew.as_deref_mut(), self.known.size) {
             sink.share(Arc::clone(crew.offer()), crew.reports()).await?;
             crew.enlist(&mut planner, Duration::ZERO, size);
@@ -127,7 +136,7 @@ impl Transfer<'_> {
         let (out, mut inbox) = mpsc::channel(MAX_WAITING_CHUNKS);
         let mut moving = Moving {
             planner,
-            began: Instant::now(),
+            began,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
             out,
@@ -136,12 +145,13 @@ impl Transfer<'_> {
             patience: Patience::new(self.retries),
             first_wanted: Vec::new(),
             silence: None,
+            held_until: is_held.then(|| began + FORMING_PATIENCE),
         };
         let mut wishes = self.live.map(Live::wishes);
         let mut is_part = self.steer(&mut moving, wishes.as_mut())?;
         while !self.is_done(&mut moving, sink).await? {
             self.obey(&mut moving);
-            if moving.planner.stuck() {
+            if moving.planner.stuck() && moving.held_until.is_none() {
                 return Err(moving
                     .silence
                     .take()
@@ -153,6 +163,10 @@ impl Transfer<'_> {
                 Some(message) = inbox.recv() => Some(message),
                 heard = heard(self.crew.as_deref_mut()) => {
                     self.hear(&mut moving, heard, sink).await?;
+                    continue;
+                }
+                () = sleep_until(moving.held_until) => {
+                    self.release(&mut moving);
                     continue;
                 }
                 () = sleep_until(silent_until) => {
@@ -217,8 +231,10 @@ impl Transfer<'_> {
         let Some(crew) = self.crew.as_deref_mut() else { return Ok(()) };
         let now = moving.began.elapsed();
         let table = crew.take(heard, Some((&mut moving.planner, now)));
-        let about = self.origin_as_source();
-        moving.planner.update_source(now, moving.origin, about);
+        let is_forming = crew.is_forming();
+        if !is_forming || moving.held_until.is_none() {
+            self.release(moving);
+        }
         self.decided();
         match table {
             Some(UseTable { table, is_proven, author }) => sink.use_table(table, is_proven, author).await,
@@ -226,9 +242,20 @@ impl Transfer<'_> {
         }
     }
 
-    fn origin_as_source(&self) -> Source {
+    /// Lets the planner ask the origin, with as many requests as suit the company.
+    fn release(&self, moving: &mut Moving) {
+        moving.held_until = None;
+        let about = self.origin_as_source(false);
+        moving.planner.update_source(moving.began.elapsed(), moving.origin, about);
+    }
+
+    fn origin_as_source(&self, is_held: bool) -> Source {
         let in_swarm = self.crew.as_ref().is_some_and(|crew| crew.has_sources());
-        let max_requests = if in_swarm { ORIGIN_REQUESTS_IN_SWARM } else { ORIGIN_REQUESTS };
+        let max_requests = match (is_held, in_swarm) {
+            (true, _) => 0,
+            (false, true) => ORIGIN_REQUESTS_IN_SWARM,
+            (false, false) => ORIGIN_REQUESTS,
+        };
         Source { kind: SourceKind::Origin, ranges: self.ranges, has: Has::Everything, max_requests }
     }
 

@@ -2,6 +2,7 @@
 //! is sent away for what.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ const MAX_FALSE_ROOTS: usize = 64;
 struct Mate {
     peer: PeerId,
     session: Option<Session>,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     way: Way,
     holding: Arc<Holding>,
     source: Option<SourceId>,
@@ -86,11 +87,13 @@ pub(crate) struct Crew {
     tables: JoinSet<(MateId, Result<PieceTable, RequestError>)>,
     judging: Judging,
     false_roots: Vec<ContentId>,
+    /// Who knows the content with another size than ours.
+    other_sizes: Vec<(PeerId, SocketAddr)>,
     /// What is fetched from the origin alone: a peer's piece did not fit there.
     only_origin: RangeSet,
     /// What a reader waits for, who is given nothing unproven.
     for_readers: RangeSet,
-    pub(crate) is_settled: bool,
+    is_settled: bool,
     decisions: Vec<Decision>,
 }
 
@@ -116,6 +119,7 @@ impl Crew {
             tables: JoinSet::new(),
             judging: Judging::default(),
             false_roots: Vec::new(),
+            other_sizes: Vec::new(),
             only_origin: RangeSet::new(),
             for_readers: RangeSet::new(),
             is_settled: false,
@@ -252,6 +256,11 @@ impl Crew {
                 }
                 if let Some((planner, now)) = planner {
                     planner.expect_company(now, now);
+                }
+            }
+            News::AnotherSize { peer, address } => {
+                if self.other_sizes.len() < MAX_MATES {
+                    self.other_sizes.push((peer, address));
                 }
             }
             News::Enough => self.decisions.push(Decision::EnoughPeers { limit: MAX_MATES }),
@@ -429,6 +438,11 @@ impl Crew {
         bytes.resumed = bytes.resumed.saturating_sub(rest - of_origin);
     }
 
+    /// Whether it is worth waiting a moment for what peers say: those who were asked have not answered, and nobody has all of it.
+    pub(crate) fn is_forming(&self) -> bool {
+        !self.is_settled && !self.mates.values().any(|mate| mate.source.is_some() && mate.is_complete())
+    }
+
     /// Whether a peer takes part as a source.
     pub(crate) fn has_sources(&self) -> bool {
         !self.sources.is_empty()
@@ -491,6 +505,11 @@ impl Crew {
             self.mates.iter().filter(|(_, mate)| is_other(mate)).map(|(id, _)| *id).collect();
         for mate in others {
             self.send_away(mate, Some(&Offence::WrongSize), "", &mut None);
+        }
+        for (peer, address) in &self.other_sizes {
+            self.peers.ban(peer, Some(address.ip()), &Offence::WrongSize);
+            let why = Offence::WrongSize.to_string();
+            self.decisions.push(Decision::PeerDropped { peer: peer.to_string(), why });
         }
         if let Some(stored) = stored {
             self.hunt.offer.complete(stored);

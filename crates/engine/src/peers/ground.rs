@@ -151,7 +151,7 @@ impl Shelf for Ground {
     }
 
     fn joined(&self, session: Session) {
-        drop(session);
+        self.register.joined(session);
     }
 }
 

@@ -27,7 +27,7 @@ const MAX_JOINING: usize = 16;
 /// News that the download has not yet taken; whoever has more to say waits.
 const MAX_NEWS: usize = 64;
 /// With nothing new for this long, those who were asked have answered.
-const QUIET: Duration = Duration::from_millis(60);
+const QUIET: Duration = Duration::from_millis(40);
 /// The longest that a download waits for peers before it asks the origin for more than the beginning.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How long a peer that went away or could not be reached is left alone the first time; it doubles.
@@ -43,6 +43,8 @@ pub(crate) enum News {
     Says { mate: MateId, holding: Arc<Holding> },
     /// A session has ended.
     Left { mate: MateId },
+    /// A peer knows the content with another size.
+    AnotherSize { peer: PeerId, address: SocketAddr },
     /// Those who were connected at the start have answered, or had their time.
     Settled,
     /// As many take part as may.
@@ -145,6 +147,11 @@ impl Seeker {
                 }
                 Some(Ok((candidate, result))) = self.joins.join_next() => match result {
                     Ok(session) => self.accept(session, Some(candidate)).await,
+                    Err(JoinError::AnotherSize) => {
+                        if let (peer, Some(address)) = (candidate.peer, candidate.addrs.first().copied()) {
+                            self.say(News::AnotherSize { peer, address }).await;
+                        }
+                    }
                     Err(error) => {
                         tracing::debug!(peer = %candidate.peer, %error, "a peer was not joined");
                         if is_worth_another(&error) {

@@ -72,7 +72,7 @@ impl Peers {
         let port = listener.local_addr().map_err(PeersError::Listen)?.port();
         listener.set_nonblocking(true).map_err(PeersError::Listen)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(PeersError::Listen)?;
-        let (for_exchange, for_swarm) = split(listener);
+        let (for_exchange, for_swarm) = dray_exchange::door::split(listener);
         let ground = Arc::new(Ground::new(config.cache, config.admit, config.min_file_size));
 
         let guard: Arc<dyn Guard> = Arc::clone(&ground) as _;
@@ -175,23 +175,4 @@ fn bind(address: IpAddr, port: u16, with_udp: bool) -> Result<(TcpListener, Opti
             Err(_) => {}
         }
     }
-}
-
-// Until the exchange has its door.
-fn split(
-    listener: tokio::net::TcpListener,
-) -> (
-    tokio::sync::mpsc::Receiver<(tokio::net::TcpStream, SocketAddr)>,
-    tokio::sync::mpsc::Receiver<(tokio::net::TcpStream, SocketAddr)>,
-) {
-    let (_, none) = tokio::sync::mpsc::channel(1);
-    let (all, inbound) = tokio::sync::mpsc::channel(16);
-    tokio::spawn(async move {
-        while let Ok(new) = listener.accept().await {
-            if all.send(new).await.is_err() {
-                return;
-            }
-        }
-    });
-    (none, inbound)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dray_content::Digest;
-use dray_exchange::{Session, Volume};
+use dray_exchange::Session;
 use tokio::sync::mpsc;
 
 use crate::peers::Offer;
@@ -63,10 +63,11 @@ impl Register {
         Some(Arc::clone(&running.offer))
     }
 
-    /// A peer has joined the download that offers this volume.
-    pub(crate) fn joined(&self, session: Session, volume: &Arc<dyn Volume>) {
+    /// A peer has joined the download that offers what its session is about.
+    pub(crate) fn joined(&self, session: Session) {
+        let volume = session.volume();
         let is_it =
-            |running: &&Arc<Running>| std::ptr::addr_eq(Arc::as_ptr(&running.offer), Arc::as_ptr(volume));
+            |running: &&Arc<Running>| std::ptr::addr_eq(Arc::as_ptr(&running.offer), Arc::as_ptr(&volume));
         let list = self.lock();
         let running = list.by_digest.values().flatten().find(is_it);
         if let Some(running) = running

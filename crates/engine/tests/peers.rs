@@ -1,0 +1,330 @@
+//! Machines that share what they download: what comes from whom, who is believed, and what is done to those who lie.
+
+#![allow(missing_docs, clippy::cast_possible_truncation, clippy::unwrap_used)]
+
+mod town;
+
+use dray_content::Digest;
+use dray_engine::Decision;
+use dray_tests::{Content, FaultServer, Reply};
+use tokio_util::sync::CancellationToken;
+
+use town::liar::{Liar, Story, table_of};
+use town::{Machine, blake3_of, connected, machines, pseudo_random, sha256, until};
+
+const LEN: u64 = 8 << 20;
+/// What a machine asks the origin for to learn about the file.
+const BEGINNING: u64 = 16 << 10;
+
+struct Origin {
+    server: FaultServer,
+    file: Content,
+    url: String,
+}
+
+impl Origin {
+    fn start() -> Self {
+        Self::answering(|reply| reply)
+    }
+
+    fn answering(change: impl Fn(Reply) -> Reply + Send + Sync + 'static) -> Self {
+        let server = FaultServer::start().unwrap();
+        let file = Content::new(pseudo_random(LEN, "file"), "a");
+        let url = server.page("/f", {
+            let file = file.clone();
+            move |ask| change(file.answer(ask))
+        });
+        Self { server, file, url }
+    }
+
+    fn given(&self) -> u64 {
+        self.server.body_bytes("/f")
+    }
+
+    fn dies(&self) {
+        self.server.page("/f", |_| Reply::status(503));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_machine_takes_everything_from_the_first() {
+    let origin = Origin::start();
+    let bytes = &origin.file.bytes;
+    for digest in [sha256(bytes), blake3_of(bytes)] {
+        let machines = machines(2).await;
+        let before = origin.given();
+        let (first, _) = machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+        assert_eq!((first.bytes.origin, first.bytes.lan_peers), (LEN, 0));
+        let (second, got) = machines[1].fetch(&origin.url, Some(digest)).await.unwrap();
+        assert!(got == bytes[..]);
+        assert_eq!(second.bytes.origin + second.bytes.lan_peers, LEN, "{:?}", second.bytes);
+        assert!(second.bytes.origin <= BEGINNING, "{:?}", second.bytes);
+        assert!(origin.given() - before <= LEN + 2 * BEGINNING);
+        let [gift] = &second.gifts[..] else { panic!("{:?}", second.gifts) };
+        assert_eq!(
+            (gift.peer.as_str(), gift.bytes),
+            (&*machines[0].peers.peer_id().to_string(), LEN - BEGINNING)
+        );
+        assert!(second.decisions.contains(&Decision::PeersAsked { digest, author: "the job says".into() }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_machines_at_once_take_about_one_copy_from_the_origin() {
+    let origin = Origin::answering(|reply| reply.at_rate(4 << 20));
+    let digest = sha256(&origin.file.bytes);
+    let machines = machines(4).await;
+    let fetches = machines.iter().map(|machine| machine.fetch(&origin.url, Some(digest)));
+    let results = join_all(fetches).await;
+    for result in results {
+        let (fetched, got) = result.unwrap();
+        assert!(got == origin.file.bytes[..]);
+        assert_eq!(fetched.bytes.origin + fetched.bytes.lan_peers, LEN, "{:?}", fetched.bytes);
+    }
+    let copies = origin.given() as f64 / LEN as f64;
+    eprintln!("the origin gave {copies:.3} copies");
+    assert!(copies < 1.25, "{copies}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_bytes_are_found_at_the_end_by_the_digest_and_only_their_author_is_banned() {
+    let origin = Origin::start();
+    let right = origin.file.bytes.to_vec();
+    let digest = sha256(&right);
+    let machines = machines(2).await;
+    machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+    // So that the other one is asked too.
+    machines[0].gives_slowly(LEN / 2);
+    let mut wrong = right.clone();
+    wrong.iter_mut().step_by(1000).for_each(|byte| *byte ^= 1);
+    let story = Story { digests: vec![digest], bytes: wrong, table: None, size: LEN };
+    let liar = Liar::start(&[machines[0].address(), machines[1].address()], story).await;
+    connected(&machines[1], 2).await;
+    let (fetched, got) = machines[1].fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    assert!(liar.given() > 0, "the liar was not asked");
+    assert!(machines[1].has_banned(&liar.me()), "{:?}", fetched.decisions);
+    assert!(!machines[1].has_banned(&machines[0].peers.peer_id()));
+    assert!(fetched.bytes.wasted >= 1, "{:?}", fetched.bytes);
+    assert_eq!(fetched.bytes.origin + fetched.bytes.lan_peers, LEN, "{:?}", fetched.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_root_a_wrong_piece_is_found_at_once_and_the_rest_still_comes_from_the_honest() {
+    let origin = Origin::answering(|reply| reply.at_rate(LEN));
+    let right = origin.file.bytes.to_vec();
+    let digest = blake3_of(&right);
+    let machines = machines(2).await;
+    machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+    machines[0].gives_slowly(2 * LEN);
+    let wrong: Vec<u8> = right.iter().map(|byte| !byte).collect();
+    let story = Story { digests: vec![digest], bytes: wrong, table: Some(table_of(&right)), size: LEN };
+    let liar = Liar::start(&[machines[0].address(), machines[1].address()], story).await;
+    connected(&machines[1], 2).await;
+    let before = origin.given();
+    let (fetched, got) = machines[1].fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    assert!(liar.given() > 0, "the liar was not asked");
+    assert!(machines[1].has_banned(&liar.me()), "{:?}", fetched.decisions);
+    assert!(!machines[1].has_banned(&machines[0].peers.peer_id()));
+    assert!(!fetched.decisions.iter().any(|decision| decision.name() == "peers-distrusted"));
+    assert!(fetched.decisions.contains(&Decision::PiecesProven));
+    assert!(origin.given() - before <= LEN / 2, "the honest had all of it");
+    assert_eq!(fetched.bytes.origin + fetched.bytes.lan_peers, LEN, "{:?}", fetched.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_table_costs_its_author_its_place_and_the_honest_nothing() {
+    let origin = Origin::start();
+    let right = origin.file.bytes.to_vec();
+    let other = pseudo_random(LEN, "another file");
+    for digest in [sha256(&right), blake3_of(&right)] {
+        let machines = machines(2).await;
+        machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+        let story =
+            Story { digests: vec![digest], bytes: right.clone(), table: Some(table_of(&other)), size: LEN };
+        let liar = Liar::start(&[machines[1].address()], story).await;
+        connected(&machines[1], 2).await;
+        let (fetched, got) = machines[1].fetch(&origin.url, Some(digest)).await.unwrap();
+        assert!(got == right);
+        assert!(!machines[1].has_banned(&machines[0].peers.peer_id()), "{:?}", fetched.decisions);
+        // With two tables the honest one may have been asked for first; then nobody knows of the other.
+        let is_known =
+            fetched.decisions.iter().any(|decision| matches!(decision, Decision::PeerDropped { .. }));
+        assert_eq!(machines[1].has_banned(&liar.me()), is_known, "{:?}", fetched.decisions);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_author_of_a_wrong_table_is_found_by_what_the_origin_gives() {
+    let origin = Origin::start();
+    let right = origin.file.bytes.to_vec();
+    let digest = sha256(&right);
+    let machine = Machine::start(&[]);
+    let other = table_of(&pseudo_random(LEN, "another file"));
+    let story = Story { digests: vec![digest], bytes: right.clone(), table: Some(other), size: LEN };
+    let liar = Liar::start(&[machine.address()], story).await;
+    connected(&machine, 1).await;
+    let (fetched, got) = machine.fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    assert!(machine.has_banned(&liar.me()), "{:?}", fetched.decisions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_size_is_not_believed_and_its_author_is_banned() {
+    let origin = Origin::start();
+    let right = origin.file.bytes.to_vec();
+    let digest = sha256(&right);
+    let machine = Machine::start(&[]);
+    let story = Story { digests: vec![digest], bytes: right.clone(), table: None, size: LEN - 5 };
+    let liar = Liar::start(&[machine.address()], story).await;
+    connected(&machine, 1).await;
+    let (fetched, got) = machine.fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    assert_eq!(fetched.bytes.lan_peers, 0);
+    assert_eq!(liar.given(), 0);
+    assert!(machine.has_banned(&liar.me()), "{:?}", fetched.decisions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_dies_in_the_middle_costs_no_more_than_time() {
+    let origin = Origin::answering(|reply| reply.at_rate(2 << 20));
+    let digest = sha256(&origin.file.bytes);
+    let mut machines = machines(2).await;
+    let second = machines.pop().unwrap();
+    let first = machines.pop().unwrap();
+    let stop = CancellationToken::new();
+    let task = first.task(&origin.url, Some(digest));
+    let stopped = stop.clone();
+    let dying = tokio::spawn(async move {
+        let result = first.run_until(task, stopped).await;
+        first.peers.stop().await;
+        result.is_ok()
+    });
+    let watch = second.watch.clone();
+    let killer = tokio::spawn(async move {
+        until("half of it is there", || watch.received() > LEN / 2).await;
+        stop.cancel();
+    });
+    let (fetched, got) = second.fetch(&origin.url, Some(digest)).await.unwrap();
+    killer.await.unwrap();
+    dying.await.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    assert!(fetched.bytes.lan_peers > 0, "{:?}", fetched.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_origin_is_gone_the_peers_are_enough() {
+    let origin = Origin::start();
+    let bytes = &origin.file.bytes;
+    for digest in [sha256(bytes), blake3_of(bytes)] {
+        let origin = Origin::start();
+        let machines = machines(2).await;
+        machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+        origin.dies();
+        let (fetched, got) = machines[1].fetch(&origin.url, Some(digest)).await.unwrap();
+        assert!(got == bytes[..]);
+        assert_eq!((fetched.bytes.lan_peers, fetched.bytes.origin), (LEN, 0));
+        assert!(fetched.decisions.contains(&Decision::SizeFromPeers { size: LEN }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_dies_in_the_middle_fails_nobody_when_the_peers_have_all_pieces_between_them() {
+    let origin = Origin::answering(|reply| reply.at_rate(3 << 20));
+    let digest = blake3_of(&origin.file.bytes);
+    let machines = machines(3).await;
+    let fetch = |index: usize| machines[index].fetch(&origin.url, Some(digest));
+    let seen = |index: usize| machines[index].watch.received();
+    let all_there = async {
+        until("there is one copy among them", || seen(0) >= LEN).await;
+        origin.dies();
+    };
+    let late = async {
+        until("the first is well under way", || seen(0) > LEN / 4).await;
+        fetch(1).await
+    };
+    let (first, second, ()) = tokio::join!(fetch(0), late, all_there);
+    let (_, got) = first.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    let (_, got) = second.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    let (fetched, got) = fetch(2).await.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    assert_eq!(fetched.bytes.lan_peers, LEN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_evidence_no_peer_is_asked_and_the_reason_is_told() {
+    let origin = Origin::start();
+    let machines = machines(2).await;
+    machines[0].fetch(&origin.url, Some(sha256(&origin.file.bytes))).await.unwrap();
+    let (fetched, got) = machines[1].fetch(&origin.url, None).await.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    assert_eq!((fetched.bytes.origin, fetched.bytes.lan_peers), (LEN, 0));
+    let reasons: Vec<&str> =
+        fetched.decisions.iter().filter(|decision| decision.is_why_not_peers()).map(Decision::name).collect();
+    assert_eq!(reasons, ["no-digest"]);
+    assert_eq!(machines[1].watch.decisions(), fetched.decisions);
+    // One plain request, as without peers.
+    let asks = origin.server.asks("/f");
+    assert_eq!(asks.last().unwrap().range(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_for_everyone_or_not_worth_it_is_not_asked_for_or_offered() {
+    let file = Content::new(pseudo_random(LEN, "file"), "a");
+    let digest = sha256(&file.bytes);
+    let server = FaultServer::start().unwrap();
+    let small = Content::new(pseudo_random(290_000, "small"), "s");
+    let serve = |path: &str, content: &Content, header: Option<(&'static str, &'static str)>| {
+        let content = content.clone();
+        server.page(path, move |ask| match header {
+            Some((name, value)) => content.answer(ask).header(name, value),
+            None => content.answer(ask),
+        })
+    };
+    let machines = machines(2).await;
+    let plain = serve("/plain", &file, None);
+    machines[0].fetch(&plain, Some(digest)).await.unwrap();
+    let private = serve("/private", &file, Some(("Cache-Control", "private")));
+    let unsafe_digest = serve(
+        "/digest",
+        &file,
+        Some(("Repr-Digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:")),
+    );
+    let tiny = serve("/tiny", &small, None);
+    let reason = async |url: &str, digest: Option<Digest>, headers: &[(&str, &str)]| {
+        let mut task = machines[1].task(url, digest);
+        task.headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let _ = machines[1].run(task).await;
+        machines[1].watch.decisions().last().unwrap().name()
+    };
+    assert_eq!(reason(&unsafe_digest, None, &[]).await, "insecure-digest");
+    assert_eq!(reason(&tiny, Some(sha256(&small.bytes)), &[]).await, "too-small");
+    assert_eq!(reason(&plain, Some(digest), &[("Authorization", "Bearer x")]).await, "not-for-everyone");
+    let with_user = plain.replace("http://", "http://me:secret@");
+    assert_eq!(reason(&with_user, Some(digest), &[]).await, "credentials");
+    // The search began with the digest of the job, and ended with the origin's answer.
+    assert_eq!(reason(&private, Some(digest), &[]).await, "not-for-everyone");
+    assert!(machines[1].peers.swarm().connected() > 0);
+    let (again, _) = machines[0].fetch(&private, Some(digest)).await.unwrap();
+    assert_eq!(again.bytes.cache, LEN);
+}
+
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = pending.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in pending.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *done = Some(output);
+            }
+        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
