@@ -5,6 +5,7 @@
 //! and source text, and says what it found. Start reading at [`main`], then `setup`, `verify` (test and lint) and `tidy`.
 
 mod bench;
+mod buf;
 mod command;
 mod packages;
 mod python;
@@ -24,7 +25,7 @@ usage: cargo xtask COMMAND
 
   setup             install (as root) or name the Debian packages that the tests need; and gRPC for Python
   test [FILTER...]  setup, build, then every test (or those whose names contain FILTER)
-  lint              format, clippy, cargo deny, tidy
+  lint [proto]      format, clippy, cargo deny, buf, tidy; or only what buf says of the protos
   tidy              the repository's own rules
   bench [--smoke]   measure against curl; --smoke only proves that the benches run
   lab [--smoke]     several machines in network namespaces that want one file: dray beside other tools; needs root.
@@ -51,6 +52,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ("setup", []) => setup::run(&root),
         ("test", filters) => verify::test(&root, filters),
         ("lint", []) => verify::lint(&root),
+        ("lint", [part]) if part == "proto" => buf::lint(&root),
         ("tidy", []) => tidy::run(&root),
         ("bench", []) => bench::run(&root, bench::Size::Full),
         ("bench", [flag]) if flag == "--smoke" => bench::run(&root, bench::Size::Smoke),

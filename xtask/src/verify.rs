@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{command, say, setup, tidy};
+use crate::{buf, command, say, setup, tidy};
 
 /// What cargo-deny writes when the advisory database is neither here nor can be fetched.
 const NO_DATABASE: [&str; 2] = ["failed to fetch advisory database", "failed to load advisory database"];
@@ -32,6 +32,7 @@ pub(crate) fn test(root: &Path, filters: &[String]) -> Result<()> {
 pub(crate) fn lint(root: &Path) -> Result<()> {
     command::run(command::cargo(root).args(["fmt", "--all", "--check"]))?;
     tidy::run(root)?;
+    buf::lint(root)?;
     command::run(command::cargo(root).args([
         "clippy",
         "--workspace",
