@@ -23,6 +23,8 @@ pub(crate) struct Claims {
     owes_since: Option<Time>,
     /// Claims in a row that came to nothing.
     empty: u32,
+    /// How long a piece takes it, lately.
+    pace: Option<Duration>,
 }
 
 impl Claims {
@@ -43,9 +45,17 @@ impl Claims {
     /// It has a piece more. Only one that it had claimed is an answer to its claim.
     pub(crate) fn has_gained(&mut self, now: Time, piece: usize) {
         if self.contains(piece) {
-            self.owes_since = Some(now);
+            if let Some(since) = self.owes_since.replace(now) {
+                let took = now.saturating_sub(since);
+                self.pace = Some(self.pace.map_or(took, |pace| (pace + took) / 2));
+            }
             self.empty = 0;
         }
+    }
+
+    /// How long a piece takes it, lately.
+    pub(crate) fn pace(&self) -> Option<Duration> {
+        self.pace
     }
 
     /// Whether it takes nothing from the origin.

@@ -128,6 +128,7 @@ impl Planner {
             && self.make_board();
         if is_on && !self.swarm.is_on {
             self.swarm.news = now;
+            self.swarm.began = now;
             self.swarm.idle_since = now;
             self.swarm.changed = now;
             self.swarm.origin_is_due = true;

@@ -24,6 +24,10 @@ const RUN_LATENCIES: u32 = 25;
 /// no earlier than this.
 const MAX_LEAD: Duration = Duration::from_millis(250);
 
+/// How long nothing is asked of the origin when it is known who is there and a session is about to stand: who comes
+/// late to a swarm finds most of the file in it.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
 /// How long peers are watched before they are found slow.
 const HELP_LOOK: Duration = Duration::from_secs(10);
 
@@ -92,6 +96,10 @@ impl Planner {
 
     /// What to ask it for; or nothing now, and `origin_due` says when to look again.
     fn errand(&mut self, now: Time, origin: SourceId) -> Option<Errand> {
+        if let Some(until) = self.first_wait().filter(|until| *until > now) {
+            self.wake_at(until);
+            return None;
+        }
         let division = self.divide(now)?;
         let helps = self.helps(now, origin);
         let board = self.swarm.board.as_ref()?;
@@ -108,6 +116,10 @@ impl Planner {
         let own = || from_front(&division, &open, run, self.is_alone(&division));
         if let Some(pieces) = preferred.map(|piece| piece..piece + 1).or_else(own) {
             return Some(Errand { pieces, is_takeover: false });
+        }
+        if self.swarm.asked_of_servers > 0 {
+            // What is others' share is asked for only when nothing else is left to do.
+            return None;
         }
         if let Some(pieces) = self.steal(now, &division, &open, run) {
             return Some(Errand { pieces, is_takeover: false });
@@ -129,6 +141,12 @@ impl Planner {
         let pieces = from_front(&division, &open, run, false)
             .or_else(|| open.iter().next().map(|piece| piece..piece + 1))?;
         Some(Errand { pieces, is_takeover: true })
+    }
+
+    /// Until when nothing is asked for because somebody is about to be met who may have it.
+    fn first_wait(&self) -> Option<Time> {
+        let awaits = self.swarm.expected_until.is_some() && !self.swarm.candidates.is_empty();
+        (awaits && !self.swarm.had_peers).then(|| self.swarm.began.saturating_add(FIRST_WAIT))
     }
 
     /// Whether there is nobody to divide with.

@@ -30,7 +30,7 @@ const LATE_FLOOR: Duration = Duration::from_secs(2);
 
 /// At the end, what takes this much longer than usual is asked of another peer too; never before the floor.
 const DOUBLE_FACTOR: u32 = 3;
-const DOUBLE_FLOOR: Duration = Duration::from_millis(200);
+const DOUBLE_FLOOR: Duration = Duration::from_millis(50);
 
 /// The past counts seven times as much as the last answer in what is taken for usual.
 const MEMORY: u64 = 7;
@@ -196,7 +196,7 @@ impl Planner {
     fn double(&mut self, now: Time) -> bool {
         self.swarm.double_due = None;
         let Some(board) = &self.swarm.board else { return false };
-        if self.swarm.asked_of_peers == 0 || board.has_open() {
+        if self.requests.is_empty() || board.has_open() {
             return false;
         }
         let usual = self.swarm.usual.unwrap_or(DOUBLE_FLOOR);
@@ -204,7 +204,7 @@ impl Planner {
         let mut due: Option<Time> = None;
         let mut chosen = None;
         for (id, request) in self.requests.iter().filter(|(_, request)| !request.is_doubled) {
-            let Some(left) = request.left().filter(|_| self.is_of_peer(request)) else { continue };
+            let Some(left) = request.left() else { continue };
             let at = request.started.saturating_add(after);
             if at > now {
                 due = Some(due.map_or(at, |due| due.min(at)));

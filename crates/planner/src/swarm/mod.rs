@@ -77,6 +77,8 @@ pub(crate) struct Swarm {
     pub(crate) had_peers: bool,
     /// Who takes what from the origin; `None` until it is needed after a change.
     pub(crate) division: Option<Division>,
+    /// When it began to have its way.
+    pub(crate) began: Time,
     /// When somebody last came or went.
     pub(crate) changed: Time,
     /// Peers that may have something to give.

@@ -15,12 +15,14 @@ const TURN: Duration = Duration::from_millis(50);
 /// But no longer than this.
 const MAX_TURNS: Duration = Duration::from_secs(2);
 
-/// A piece that another takes from the origin is late after this many times the time it would take here, and the floor.
-const LATE_PERCENT: u32 = 150;
+/// A piece that another takes from the origin is late after this many times the time that one of its pieces took
+/// before, but not more than this many times as long as it would take here; and the floor.
+const LATE_PERCENT: u32 = 130;
+const LATE_PERCENT_HERE: u32 = 400;
 const LATE_FLOOR: Duration = Duration::from_millis(300);
 const LATE_CEILING: Duration = Duration::from_secs(120);
 
-/// The same, when it is not known how fast the origin is.
+/// The same, when nothing is known of how fast the origin is.
 const LATE_UNKNOWN: Duration = Duration::from_secs(5);
 
 /// No downloader is believed to fetch more pieces than this at once, or a quarter of all.
@@ -64,11 +66,11 @@ impl Planner {
     /// The pieces that others say they take from the origin: all of them, and those of whom it is believed.
     pub(crate) fn claimed_by_others(&mut self, now: Time) -> (Bits, Bits) {
         let pieces = self.swarm.board.as_ref().map_or(0, |board| board.pieces());
-        let patience = self.patience();
+        let own = self.own_pace();
         let (mut claimed, mut believed) = (Bits::none(pieces), Bits::none(pieces));
         self.swarm.claims_due = None;
         for peer in self.sources.values().filter_map(|state| state.peer.as_ref()) {
-            let Some(late) = peer.claims.late_at(patience) else { continue };
+            let Some(late) = peer.claims.late_at(patience(peer.claims.pace(), own)) else { continue };
             for piece in peer.claims.iter().flatten().take(MAX_CLAIMED.max(pieces / 4)) {
                 claimed.insert(piece);
                 if late > now {
@@ -84,15 +86,11 @@ impl Planner {
         (claimed, believed)
     }
 
-    /// How long another may take for a piece.
-    fn patience(&self) -> Duration {
-        let piece_len = self.swarm.board.as_ref().map_or(0, |board| board.piece_len());
-        let rates = self.sources.values().filter(|state| state.is_server());
-        let Some(rate) = rates.filter_map(|state| state.meter.bytes_per_s()).max() else {
-            return LATE_UNKNOWN;
-        };
-        let expected = time_for(piece_len, rate).saturating_mul(LATE_PERCENT) / 100;
-        expected.saturating_add(LATE_FLOOR).min(LATE_CEILING)
+    /// How long a piece takes here, if that is known.
+    fn own_pace(&self) -> Option<Duration> {
+        let piece_len = self.swarm.board.as_ref()?.piece_len();
+        let servers = self.sources.values().filter(|state| state.is_server());
+        servers.filter_map(|state| state.meter.bytes_per_s()).max().map(|rate| time_for(piece_len, rate))
     }
 
     /// When it is this machine's turn to ask for a piece that is not of its share: idle ones that come before it are
@@ -100,7 +98,8 @@ impl Planner {
     pub(crate) fn turn(&self, piece: usize, owner: Owner) -> Time {
         let Some(me) = self.swarm.me else { return self.swarm.idle_since };
         let mine = me.dice(piece as u64);
-        let mut before = 0;
+        // What others do at this very moment is heard a little later, so nobody goes at once.
+        let mut before = 1;
         for (id, member, state) in self.downloaders() {
             let is_idle = state.peer.as_ref().is_some_and(|peer| peer.claims.is_empty());
             if is_idle && (owner == Owner::Peer(id) || member.dice(piece as u64) < mine) {
@@ -124,4 +123,17 @@ impl Planner {
     pub(crate) fn wake_at(&mut self, at: Time) {
         self.swarm.origin_due = Some(self.swarm.origin_due.map_or(at, |due| due.min(at)));
     }
+}
+
+/// How long another may take for a piece, when its pieces and those fetched here take so long.
+fn patience(its: Option<Duration>, own: Option<Duration>) -> Duration {
+    let percent = |pace: Duration, percent: u32| pace.saturating_mul(percent) / 100;
+    let here = own.map(|own| percent(own, LATE_PERCENT_HERE));
+    let expected = match (its, here) {
+        (Some(its), Some(here)) => percent(its, LATE_PERCENT).min(here),
+        (Some(its), None) => percent(its, LATE_PERCENT),
+        (None, Some(here)) => here,
+        (None, None) => LATE_UNKNOWN,
+    };
+    expected.saturating_add(LATE_FLOOR).min(LATE_CEILING)
 }

@@ -15,8 +15,9 @@ fn fleet(machines: usize, origin: u64) -> Setting {
         origin,
         origin_each: mbit(1_000),
         origin_requests: 1,
-        gathers: Duration::from_millis(20),
+        gathers: Duration::from_millis(50),
         sessions: 32,
+        hears_of: Some(200),
         ticks: Some(Duration::from_millis(50)),
         chunk: MIB,
         ..Setting::lab(machines)
@@ -48,9 +49,13 @@ fn run(setting: Setting, name: &str) -> Swarm {
 }
 
 #[test]
-fn a_thousand_machines() {
-    run(fleet(1_000, mbit(10_000)), "1,000 machines, origin 10 links");
-    run(fleet(200, mbit(10_000)), "200 machines, origin 10 links");
-    run(fleet(100, mbit(100)), "100 machines, origin 1/10 link");
+fn measure_ten_thousand() {
+    let machines = std::env::var("MACHINES").map_or(10_000, |text| text.parse().unwrap());
+    let piece = std::env::var("PIECE").map_or(1, |text| text.parse().unwrap()) * MIB;
+    let introduces = std::env::var("ALONE").is_err();
+    let links = std::env::var("LINKS").map_or(10, |text| text.parse().unwrap());
+    let setting =
+        Setting { piece_len: piece, chunk: piece, introduces, ..fleet(machines, mbit(1_000) * links) };
+    run(setting, &format!("{machines} machines, {links} links, {piece}"));
     let _ = KIB;
 }

@@ -53,6 +53,12 @@ pub(crate) struct Setting {
     /// Bytes per second out of the origin, and the most that one connection gets.
     pub(crate) origin: u64,
     pub(crate) origin_each: u64,
+    /// Whether some machines' connections get up to four times as much as others'.
+    pub(crate) is_unfair: bool,
+    /// When the origin stops to answer.
+    pub(crate) origin_dies: Option<Duration>,
+    /// How many in a hundred requests to it break off.
+    pub(crate) origin_breaks: u8,
     /// How many connections to the origin one machine may have.
     pub(crate) origin_requests: u16,
     /// From a request to its first byte, and from an announcement to its being heard.
@@ -65,8 +71,10 @@ pub(crate) struct Setting {
     pub(crate) notices: Duration,
     /// With how many others a machine seeks a session.
     pub(crate) sessions: usize,
-    /// How many others it hears of to choose from; `None` is all.
+    /// How many others it hears of by chance to choose from; `None` is all.
     pub(crate) hears_of: Option<usize>,
+    /// Whether machines tell each other of those that are nearer to them on the ring, so that each knows its neighbours.
+    pub(crate) introduces: bool,
     pub(crate) partition: Option<Partition>,
     /// How often a machine looks at its timeouts; `None` is always in time.
     pub(crate) ticks: Option<Duration>,
@@ -92,6 +100,9 @@ impl Setting {
             machines: vec![nature; machines],
             origin: mbit(50),
             origin_each: mbit(50),
+            is_unfair: false,
+            origin_dies: None,
+            origin_breaks: 0,
             origin_requests: 2,
             latency: Duration::from_millis(1),
             gathers: Duration::from_millis(10),
@@ -99,6 +110,7 @@ impl Setting {
             notices: Duration::from_secs(3),
             sessions: 50,
             hears_of: None,
+            introduces: true,
             partition: None,
             ticks: None,
             chunk: 16 * KIB,

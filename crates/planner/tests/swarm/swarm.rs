@@ -1,10 +1,12 @@
 //! The world: a clock that jumps from event to event, and what must hold at each of them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use dray_planner::{CancelReason, Command, Member, Ranges, RequestId, Source, SourceKind, Wish, neighbours};
+use dray_planner::{
+    CancelReason, Command, Failure, Member, Ranges, RequestId, Source, SourceKind, Wish, neighbours,
+};
 use dray_ranges::{ByteRange, RangeSet};
 
 use crate::machine::{Flow, Machine, News, Order, Session};
@@ -13,6 +15,9 @@ use crate::uplink::Uplink;
 
 /// No swarm of these tests takes longer than this, in virtual time.
 const FOREVER: u64 = 3_600 * 1_000_000_000;
+
+/// To so many on each side of the ring a machine is introduced.
+const INTRODUCED: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -76,7 +81,7 @@ impl Swarm {
             })
             .collect();
         let mut swarm = Self {
-            uplink: Uplink::new(setting.origin, setting.origin_each, setting.chunk),
+            uplink: Uplink::new(setting.origin, setting.origin_each, setting.chunk, setting.is_unfair),
             machines,
             now: 0,
             events: BinaryHeap::new(),
@@ -116,11 +121,22 @@ impl Swarm {
     /// Everyone chooses among those that it has heard of; a session needs one of two to choose the other.
     fn schedule_meetings(&mut self) {
         let members: Vec<Member> = self.machines.iter().map(|machine| machine.member).collect();
+        let mut ring: Vec<usize> = (0..members.len()).collect();
+        ring.sort_unstable_by_key(|at| members[*at]);
+        let mut place = vec![0; ring.len()];
+        ring.iter().enumerate().for_each(|(nth, at)| place[*at] = nth);
         let mut pairs = Vec::new();
         for (at, me) in members.iter().enumerate() {
             let heard: Vec<usize> = match self.setting.hears_of {
                 None => (0..members.len()).collect(),
-                Some(many) => (0..many).map(|_| self.dice.usize(0..members.len())).collect(),
+                Some(many) => {
+                    let chance = (0..many).map(|_| self.dice.usize(0..members.len()));
+                    let near = (0..=2 * INTRODUCED)
+                        .map(|step| ring[(place[at] + ring.len() + step - INTRODUCED) % ring.len()]);
+                    let near = near.filter(|_| self.setting.introduces);
+                    let heard: BTreeSet<usize> = chance.collect::<Vec<_>>().into_iter().chain(near).collect();
+                    heard.into_iter().collect()
+                }
             };
             let known: Vec<Member> = heard.iter().map(|other| members[*other]).collect();
             self.machines[at].hears_of = known.iter().filter(|other| *other != me).count();
@@ -301,6 +317,9 @@ impl Swarm {
 
     /// Does what a machine's planner says, and sees to it that it is woken.
     fn drive(&mut self, at: u32) {
+        if !self.machines[at as usize].is_up {
+            return;
+        }
         let now = self.time();
         let mut burst = 0;
         while let Some(command) = self.machines[at as usize].planner.poll(now) {
@@ -379,6 +398,29 @@ impl Swarm {
         let of_origin = machine.flows.iter().filter(|flow| flow.from.is_none()).count();
         assert!(of_origin <= usize::from(self.setting.origin_requests), "too many requests to the origin");
         assert!(machine.flows.len() <= 26, "too many requests");
+        if from.is_none() && std::env::var("TRACE").is_ok() {
+            for (nth, other) in self.machines.iter().enumerate() {
+                let also = other
+                    .flows
+                    .iter()
+                    .find(|flow| flow.from.is_none() && flow.next < end && range.start() < flow.end);
+                let has = other.proven.overlaps(&range);
+                if nth != at as usize && other.is_up && (also.is_some() || has) {
+                    let met = self.machines[at as usize].session_with(nth as u32).is_some();
+                    println!(
+                        "{:.3} {at} asks for pieces {}..{}, {nth} (met: {met}) has it: {has}, fetches {:?}",
+                        self.now as f64 / 1e9,
+                        range.start() / self.setting.piece_len,
+                        range.end() / self.setting.piece_len,
+                        also.map(|flow| (
+                            flow.next / self.setting.piece_len,
+                            flow.next % self.setting.piece_len
+                        ))
+                    );
+                    break;
+                }
+            }
+        }
         if let Some(other) = from {
             let theirs = &self.machines[other as usize];
             let boasts = theirs.nature.way == Way::Boasts;
@@ -391,6 +433,9 @@ impl Swarm {
     fn asked(&mut self, by: u32, request: RequestId, of: Option<u32>) {
         let Some(flow) = self.machines[by as usize].flow(request).copied() else { return };
         let Some(other) = of else {
+            if self.setting.origin_dies.is_some_and(|dies| nanos(dies) <= self.now) {
+                return self.fails(by, request);
+            }
             self.uplink.begin(self.now, (by, request.0), flow.end - flow.next);
             self.schedule_origin();
             return;
@@ -400,6 +445,18 @@ impl Swarm {
             giver.orders.push_back(Order { to: by, request, next: flow.next, end: flow.end });
             self.send(other);
         }
+    }
+
+    /// A request to the origin breaks.
+    fn fails(&mut self, at: u32, request: RequestId) {
+        let now = self.time();
+        let machine = &mut self.machines[at as usize];
+        if machine.flow(request).is_none() {
+            return;
+        }
+        machine.flows.retain(|flow| flow.request != request);
+        machine.planner.failed(now, request, Failure::Retry { after: Duration::ZERO });
+        self.drive(at);
     }
 
     /// Begins to send the next piece, if nothing is being sent.
@@ -461,6 +518,10 @@ impl Swarm {
         while let Some(((at, request), bytes)) = self.uplink.take(self.now) {
             let Some(flow) = self.machines[at as usize].flow(RequestId(request)).copied() else { continue };
             self.came(at, RequestId(request), (flow.next + bytes).min(flow.end));
+            if self.dice.u8(0..100) < self.setting.origin_breaks {
+                self.uplink.drop(self.now, (at, request));
+                self.fails(at, RequestId(request));
+            }
         }
         self.schedule_origin();
     }
@@ -583,7 +644,7 @@ impl Swarm {
                 continue;
             }
             let machine = &mut self.machines[session.with as usize];
-            if machine.done_at.is_some() {
+            if machine.done_at.is_some() || !machine.is_up {
                 continue;
             }
             machine.planner.gained_all(now, session.mirror, &news.gained);

@@ -15,6 +15,8 @@ struct Answer {
     left: u64,
     /// What comes at once, next.
     chunk: u64,
+    /// Its part of the uplink, compared with others.
+    weight: f64,
     /// Where on the virtual clock that is complete.
     due: f64,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Uplink {
     /// When the virtual clock was last set, in nanoseconds.
     now: u64,
     answers: BTreeMap<Key, Answer>,
+    weights: f64,
+    is_unfair: bool,
     queue: BinaryHeap<Reverse<(u64, Key)>>,
     /// Bytes that left the origin, heads included.
     pub(crate) sent: u64,
@@ -42,7 +46,7 @@ pub(crate) struct Uplink {
 }
 
 impl Uplink {
-    pub(crate) fn new(rate: u64, each: u64, chunk: u64) -> Self {
+    pub(crate) fn new(rate: u64, each: u64, chunk: u64, is_unfair: bool) -> Self {
         Self {
             rate: rate as f64,
             each: each as f64,
@@ -50,6 +54,8 @@ impl Uplink {
             clock: 0.0,
             now: 0,
             answers: BTreeMap::new(),
+            weights: 0.0,
+            is_unfair,
             queue: BinaryHeap::new(),
             sent: 0,
             asked: 0,
@@ -57,9 +63,9 @@ impl Uplink {
         }
     }
 
-    /// Bytes per second of each connection.
+    /// Bytes per second of a connection of weight one.
     fn pace(&self) -> f64 {
-        (self.rate / self.answers.len().max(1) as f64).min(self.each)
+        (self.rate / self.weights.max(1.0)).min(self.each)
     }
 
     fn advance(&mut self, now: u64) {
@@ -75,8 +81,10 @@ impl Uplink {
     pub(crate) fn begin(&mut self, now: u64, key: Key, len: u64) {
         self.advance(now);
         let chunk = self.chunk.min(len);
-        let due = self.clock + chunk as f64;
-        self.answers.insert(key, Answer { left: len, chunk, due });
+        let weight = if self.is_unfair { 1.0 + f64::from(key.0 % 4) } else { 1.0 };
+        self.weights += weight;
+        let due = self.clock + chunk as f64 / weight;
+        self.answers.insert(key, Answer { left: len, chunk, weight, due });
         self.queue.push(Reverse((due.to_bits(), key)));
         self.sent += HEAD;
         self.asked += 1;
@@ -92,7 +100,8 @@ impl Uplink {
     pub(crate) fn drop(&mut self, now: u64, key: Key) {
         self.advance(now);
         if let Some(answer) = self.answers.remove(&key) {
-            let gone = (answer.chunk as f64 - (answer.due - self.clock)).max(0.0) as u64;
+            self.weights -= answer.weight;
+            let gone = (answer.chunk as f64 - (answer.due - self.clock) * answer.weight).max(0.0) as u64;
             self.sent += (gone + IN_FLIGHT).min(answer.left);
         }
     }
@@ -125,10 +134,11 @@ impl Uplink {
         answer.left -= bytes;
         self.sent += bytes;
         if answer.left == 0 {
+            self.weights -= answer.weight;
             self.answers.remove(&key);
         } else {
             answer.chunk = self.chunk.min(answer.left);
-            answer.due = f64::from_bits(due).max(clock - 1.0) + answer.chunk as f64;
+            answer.due = f64::from_bits(due).max(clock - 1.0) + answer.chunk as f64 / answer.weight;
             self.queue.push(Reverse((answer.due.to_bits(), key)));
         }
         Some((key, bytes))
