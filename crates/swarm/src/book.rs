@@ -138,7 +138,9 @@ impl Book {
             _ if is_new => true,
             _ if known.stranger => false,
             // It has just come back, or moved.
-            Source::Itself => !is_known || known.failures > 0 && now >= known.tried + RETRY_AFTER,
+            Source::Itself => {
+                !is_known || known.due.is_none() || known.failures > 0 && now >= known.tried + RETRY_AFTER
+            }
             Source::Hearsay | Source::Memory => known.proven && now >= known.tried + RETRY_AFTER,
         };
         if again && known.due.is_none_or(|due| due > soon) {
@@ -346,4 +348,129 @@ impl Book {
 
 fn doubled(first: Duration, failures: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn addr(last: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], 1000 + last))
+    }
+
+    fn book(limit: usize) -> Book {
+        Book::new(PeerId::random(), limit, 7)
+    }
+
+    /// Dials whatever is due until `until`, every dial failing; says when each was.
+    fn dials(book: &mut Book, mut now: Time, until: Time) -> Vec<Time> {
+        let mut all = Vec::new();
+        while let Some(due) = book.next_due().filter(|due| *due <= until) {
+            now = now.max(due);
+            let (peer, _) = book.dial_next(now).unwrap();
+            all.push(now);
+            book.failed(now, &peer, "no answer".to_owned());
+        }
+        all
+    }
+
+    #[test]
+    fn someone_new_is_dialled_and_forgotten_after_three_failures() {
+        let mut book = book(10);
+        assert!(book.learn(SECOND, PeerId::random(), addr(1), Source::Hearsay));
+        assert_eq!(dials(&mut book, SECOND, 1000 * SECOND).len(), 3);
+        assert_eq!((book.len(), book.take_forgotten().len()), (0, 1));
+    }
+
+    #[test]
+    fn one_of_us_is_tried_ever_less_often_but_never_given_up() {
+        let mut book = book(10);
+        let peer = PeerId::random();
+        book.learn(Duration::ZERO, peer, addr(1), Source::Itself);
+        let start = book.next_due().unwrap();
+        book.dial_next(start).unwrap();
+        book.connected(start, peer);
+        book.proven(&peer);
+        assert_eq!(book.next_due(), None);
+        book.closed(start, &peer);
+        let minutes = |from: u32, to: u32| (from * 60 * SECOND, to * 60 * SECOND);
+        let all = dials(&mut book, start, 24 * 60 * 60 * SECOND);
+        let within = |(from, to): (Time, Time)| all.iter().filter(|at| (from..to).contains(*at)).count();
+        assert!((5..=30).contains(&within(minutes(0, 2))), "{}", within(minutes(0, 2)));
+        assert!(
+            (4..=40).contains(&within(minutes(20 * 60, 21 * 60))),
+            "{}",
+            within(minutes(20 * 60, 21 * 60))
+        );
+    }
+
+    #[test]
+    fn one_that_speaks_up_again_is_dialled_at_once() {
+        let mut book = book(10);
+        let peer = PeerId::random();
+        book.learn(Duration::ZERO, peer, addr(1), Source::Itself);
+        book.connected(Duration::ZERO, peer);
+        book.proven(&peer);
+        book.closed(Duration::ZERO, &peer);
+        let now = 60 * 60 * SECOND;
+        dials(&mut book, Duration::ZERO, now);
+        let now = now + 10 * SECOND;
+        assert!(book.next_due().unwrap() > now);
+        book.learn(now, peer, addr(1), Source::Itself);
+        assert!(book.next_due().unwrap() <= now + POLITE_WAIT);
+    }
+
+    #[test]
+    fn a_stranger_is_left_alone_however_often_it_is_named() {
+        let mut book = book(10);
+        let peer = PeerId::random();
+        book.learn(Duration::ZERO, peer, addr(1), Source::Itself);
+        let (now, _) = (POLITE_WAIT, book.dial_next(POLITE_WAIT).unwrap());
+        book.connected(now, peer);
+        book.refused(now, &peer, "another program".to_owned(), true);
+        book.closed(now, &peer);
+        for second in 2..240 {
+            book.learn(second * SECOND, peer, addr(1), Source::Itself);
+            assert!(book.dial_next(second * SECOND).is_none());
+        }
+    }
+
+    #[test]
+    fn the_book_is_full_at_its_limit_and_whoever_failed_makes_room() {
+        let mut book = book(3);
+        for n in 0..3 {
+            assert!(book.learn(Duration::ZERO, PeerId::random(), addr(n), Source::Hearsay));
+        }
+        assert!(!book.learn(Duration::ZERO, PeerId::random(), addr(4), Source::Hearsay));
+        let (peer, _) = book.dial_next(POLITE_WAIT).unwrap();
+        book.failed(POLITE_WAIT, &peer, "no answer".to_owned());
+        assert!(book.learn(POLITE_WAIT, PeerId::random(), addr(4), Source::Hearsay));
+        assert_eq!((book.len(), book.take_forgotten()), (3, vec![peer]));
+    }
+
+    #[test]
+    fn of_each_peer_a_few_addresses_are_kept_the_last_first() {
+        let mut book = book(3);
+        let peer = PeerId::random();
+        for n in 0..100 {
+            book.learn(Duration::ZERO, peer, addr(n), Source::Itself);
+        }
+        assert_eq!(book.get(&peer).unwrap().addrs, [addr(99), addr(98), addr(97), addr(96)]);
+    }
+
+    #[test]
+    fn one_that_said_goodbye_is_not_dialled_until_it_is_heard_of() {
+        let mut book = book(3);
+        let peer = PeerId::random();
+        book.learn(Duration::ZERO, peer, addr(1), Source::Itself);
+        book.connected(Duration::ZERO, peer);
+        book.proven(&peer);
+        book.closed(Duration::ZERO, &peer);
+        book.gone(&peer);
+        assert_eq!(book.next_due(), None);
+        book.learn(60 * SECOND, peer, addr(1), Source::Itself);
+        assert!(book.next_due().is_some());
+    }
 }

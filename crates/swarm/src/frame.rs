@@ -265,3 +265,106 @@ impl Reader<'_> {
         if self.0.is_empty() { Ok(read) } else { Err(Malformed) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn digest() -> impl Strategy<Value = Digest> {
+        prop_oneof![
+            any::<[u8; 32]>().prop_map(Digest::Sha256),
+            (any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(a, b)| {
+                let mut both = [0; 64];
+                both[..32].copy_from_slice(&a);
+                both[32..].copy_from_slice(&b);
+                Digest::Sha512(both)
+            }),
+            any::<[u8; 32]>().prop_map(Digest::Blake3),
+        ]
+    }
+
+    fn role() -> impl Strategy<Value = Role> {
+        prop_oneof![Just(Role::Has), Just(Role::Wants)]
+    }
+
+    fn item() -> impl Strategy<Value = Item> {
+        prop_oneof![
+            (any::<u32>(), role(), proptest::collection::vec(digest(), 1..=MAX_DIGESTS))
+                .prop_map(|(wish, role, digests)| Item::Ask { wish, role, digests }),
+            any::<u32>().prop_map(|wish| Item::End { wish }),
+            Just(Item::Neighbours),
+        ]
+    }
+
+    fn neighbour() -> impl Strategy<Value = (PeerId, SocketAddr)> {
+        (any::<bool>(), any::<u128>(), any::<u16>()).prop_map(|(four, bits, port)| {
+            let ip = if four {
+                IpAddr::from(bits.to_be_bytes()[..4].first_chunk::<4>().copied().unwrap())
+            } else {
+                IpAddr::from(bits.to_be_bytes())
+            };
+            (PeerId::random(), SocketAddr::new(ip, port))
+        })
+    }
+
+    fn answer() -> impl Strategy<Value = Answer> {
+        prop_oneof![
+            Just(Answer::Neither),
+            role().prop_map(Answer::Is),
+            Just(Answer::Refused),
+            Just(Answer::Understood),
+            proptest::collection::vec(neighbour(), 0..=MAX_NEIGHBOURS).prop_map(Answer::Neighbours),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_is_read_as_it_was_written(items in proptest::collection::vec(item(), 0..=MAX_ITEMS)) {
+            let (bytes, count) = write_request(&items);
+            prop_assert!(bytes.len() <= MAX_FRAME);
+            prop_assert!(count == items.len() || bytes.len() + 300 > MAX_FRAME);
+            prop_assert_eq!(read_request(&bytes), Ok(items[..count].to_vec()));
+        }
+
+        #[test]
+        fn a_reply_is_read_as_it_was_written(answers in proptest::collection::vec(answer(), 0..8)) {
+            let bytes = write_reply(&answers);
+            prop_assert!(bytes.len() <= MAX_FRAME);
+            prop_assert_eq!(read_reply(&bytes), Ok(answers));
+        }
+
+        #[test]
+        fn a_reply_of_neighbours_alone_never_grows_too_large(each in proptest::collection::vec(neighbour(), MAX_NEIGHBOURS)) {
+            let bytes = write_reply(&vec![Answer::Neighbours(each); MAX_ITEMS]);
+            prop_assert!(bytes.len() <= MAX_FRAME);
+            prop_assert_eq!(read_reply(&bytes).map(|answers| answers.len()), Ok(MAX_ITEMS));
+        }
+
+        #[test]
+        fn what_is_cut_short_or_has_something_left_over_is_malformed(items in proptest::collection::vec(item(), 1..4), cut in 1usize..40) {
+            let (mut bytes, _) = write_request(&items);
+            let kept = bytes.len().saturating_sub(cut);
+            prop_assert_eq!(read_request(&bytes[..kept]), Err(Malformed));
+            bytes.push(0);
+            prop_assert_eq!(read_request(&bytes), Err(Malformed));
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read_request(&bytes);
+            let _ = read_reply(&bytes);
+        }
+    }
+
+    #[test]
+    fn more_than_the_limits_allow_is_malformed() {
+        let mut digests = vec![1, 1, 1, 0, 0, 0, 0, 2, 5];
+        digests.extend([&[3][..], &[0; 32]].concat().repeat(5));
+        assert_eq!(read_request(&digests), Err(Malformed));
+        let items = [&[1, 65][..], &[3; 65]].concat();
+        assert_eq!(read_request(&items), Err(Malformed));
+        assert!(read_request(&[&[1, 64][..], &[3; 64]].concat()).is_ok());
+    }
+}

@@ -155,3 +155,66 @@ fn take_out<T: Ord>(index: &mut BTreeMap<Digest, BTreeSet<T>>, digest: &Digest, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(number: u8) -> Digest {
+        Digest::Blake3([number; 32])
+    }
+
+    #[test]
+    fn wishes_meet_by_any_of_their_digests_whoever_comes_first() {
+        let mut wishes = Wishes::default();
+        let (early, late) = (PeerId::random(), PeerId::random());
+        assert_eq!(wishes.ask(early, 7, Role::Wants, vec![digest(1), digest(2)], 9), Ok(BTreeSet::new()));
+        let (id, met) = wishes.begin(vec![digest(2), digest(3)], Role::Wants);
+        assert_eq!(met, [(early, Role::Wants)]);
+        assert_eq!(wishes.ask(late, 7, Role::Has, vec![digest(3)], 9), Ok(BTreeSet::from([id])));
+        assert_eq!(wishes.met_by(&late), [(id, Role::Has)]);
+        assert_eq!(wishes.role(&[digest(9), digest(3)]), Some(Role::Wants));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_on_both_sides() {
+        let mut wishes = Wishes::default();
+        let peer = PeerId::random();
+        wishes.ask(peer, 1, Role::Wants, vec![digest(1)], 9).unwrap();
+        wishes.end_of(&peer, 1);
+        let (id, met) = wishes.begin(vec![digest(1)], Role::Wants);
+        assert!(met.is_empty());
+        wishes.end(id);
+        assert_eq!(wishes.ask(peer, 2, Role::Wants, vec![digest(1)], 9), Ok(BTreeSet::new()));
+        wishes.forget(&peer);
+        assert!(
+            wishes.ours_by_digest.is_empty()
+                && wishes.theirs_by_digest.is_empty()
+                && wishes.theirs.is_empty()
+        );
+    }
+
+    #[test]
+    fn a_peer_has_so_many_wishes_and_may_change_each() {
+        let mut wishes = Wishes::default();
+        let peer = PeerId::random();
+        for wish in 0..3 {
+            assert!(wishes.ask(peer, wish, Role::Wants, vec![digest(1)], 3).is_ok());
+        }
+        assert_eq!(wishes.ask(peer, 3, Role::Wants, vec![digest(1)], 3), Err(TooMany));
+        assert!(wishes.ask(peer, 2, Role::Has, vec![digest(2)], 3).is_ok());
+        assert_eq!(wishes.theirs_by_digest[&digest(1)].len(), 2);
+    }
+
+    #[test]
+    fn a_search_hears_of_a_peer_once_until_it_comes_back() {
+        let mut wishes = Wishes::default();
+        let peer = PeerId::random();
+        let (id, _) = wishes.begin(vec![digest(1)], Role::Wants);
+        assert!(wishes.tell(id, peer) && !wishes.tell(id, peer));
+        wishes.forget(&peer);
+        assert!(wishes.tell(id, peer));
+        wishes.end(id);
+        assert!(!wishes.tell(id, PeerId::random()));
+    }
+}

@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use dray_identity::Group;
+use dray_identity::{Group, NodeKey};
 use dray_swarm::{Bootstrap, Mode, PeerState, Reach, Role, Way};
-use support::{digest, group, loopback, machine, machine_with, next, until};
+use support::{Machine, digest, group, loopback, machine, machine_with, next, until};
 
 #[tokio::test]
 async fn two_machines_find_each_others_content_over_a_bootstrap_address() {
@@ -103,7 +103,7 @@ async fn two_groups_on_one_wire_do_not_mix() {
 
 #[tokio::test]
 async fn a_hub_holds_a_hundred_machines() {
-    let hub = machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+    let hub = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
         config.limits.connections_per_address = 200;
         config.limits.pending_per_address = 32;
         config.limits.dials_per_address.burst = 400;
@@ -112,13 +112,12 @@ async fn a_hub_holds_a_hundred_machines() {
     hub.has(digest("iso"));
     let mut leaves = Vec::new();
     for _ in 0..100 {
-        let leaf =
-            machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
-                config.bootstrap = vec![Bootstrap::Address(hub.address)];
-                // A star: this test is about the hub.
-                config.limits.wanted_connections = 1;
-            })
-            .await;
+        let leaf = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+            config.bootstrap = vec![Bootstrap::Address(hub.address)];
+            // A star: this test is about the hub.
+            config.limits.wanted_connections = 1;
+        })
+        .await;
         leaves.push(leaf);
     }
     until("all are connected", || hub.swarm.connected() == 100).await;
@@ -144,7 +143,7 @@ async fn an_unwelcome_peer_is_refused_and_the_reason_is_shown() {
 
 #[tokio::test]
 async fn an_address_outside_the_reach_is_neither_dialled_nor_let_in() {
-    let closed = machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+    let closed = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
         config.reach = Reach::Listed(vec!["10.0.0.0/8".parse().unwrap()]);
     })
     .await;
@@ -155,7 +154,7 @@ async fn an_address_outside_the_reach_is_neither_dialled_nor_let_in() {
 
 #[tokio::test]
 async fn a_connection_over_an_excluded_interface_is_refused() {
-    let a = machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+    let a = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
         config.interfaces.exclude = vec!["lo".parse().unwrap()];
         config.reach = Reach::Anywhere;
     })
@@ -178,13 +177,12 @@ async fn machines_find_each_other_by_multicast_with_no_configuration() {
         eprintln!("SKIPPED: no multicast on loopback here: {error}");
         return;
     }
-    let a = machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), alone).await;
-    let b = machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), alone).await;
-    let stranger =
-        machine_with(dray_identity::NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
-            config.mdns = true;
-        })
-        .await;
+    let a = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), alone).await;
+    let b = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), alone).await;
+    let stranger = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+        config.mdns = true;
+    })
+    .await;
     until("they find each other", || a.knows(&b) && b.knows(&a)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(stranger.swarm.connected(), 0);
@@ -192,4 +190,72 @@ async fn machines_find_each_other_by_multicast_with_no_configuration() {
         a.swarm.peers().iter().all(|view| view.peer != stranger.swarm.me()),
         "other swarms are not even known"
     );
+}
+
+#[tokio::test]
+async fn in_a_group_larger_than_the_connections_a_content_is_found_beyond_them() {
+    let group = group("campus", &Group::generate_key_text());
+    let few = |config: &mut dray_swarm::Config| {
+        config.mode = Mode::Group;
+        config.group = Some(group.clone());
+        // Everyone keeps three connections by itself; the rest are those of others.
+        config.limits.wanted_connections = 3;
+        config.limits.connections = 12;
+        config.limits.connections_per_address = 64;
+        config.limits.dials_per_address.burst = 1000;
+        config.limits.pending_per_address = 32;
+    };
+    let mut all: Vec<Machine> = Vec::new();
+    for n in 0..40 {
+        let one = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+            few(config);
+            // A chain of acquaintances, so that nobody is the centre.
+            config.bootstrap = all.last().map(|last| Bootstrap::Address(last.address)).into_iter().collect();
+        })
+        .await;
+        until("it is in", || n == 0 || one.swarm.connected() > 0).await;
+        all.push(one);
+    }
+    until("enough members are known", || all.iter().all(|one| one.swarm.peers().len() > 3)).await;
+    // Two that are not connected with each other look for the same.
+    let far = (1..40).find(|n| !all[0].knows(&all[*n])).expect("forty machines with twelve connections each");
+    let mut first = all[0].swarm.find(&[digest("iso")], Role::Wants);
+    let mut second = all[far].swarm.find(&[digest("iso")], Role::Wants);
+    assert_eq!(next(&mut first).await.peer, all[far].swarm.me());
+    assert_eq!(next(&mut second).await.peer, all[0].swarm.me());
+}
+
+#[tokio::test]
+async fn good_peers_are_remembered_over_a_restart_without_any_bootstrap() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("peers");
+    let a = machine(None, &[]).await;
+    let remembering = |config: &mut dray_swarm::Config| config.memory = Some(path.clone());
+    let b = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+        remembering(config);
+        config.bootstrap = vec![Bootstrap::Address(a.address)];
+    })
+    .await;
+    until("they are connected", || a.knows(&b) && b.knows(&a)).await;
+    let key = b.key.clone();
+    b.stop().await;
+    let b = machine_with(key, "127.0.0.1:0".parse().unwrap(), remembering).await;
+    until("it found its way back", || b.knows(&a)).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_nobody_can_dial_still_finds_and_is_told() {
+    let a = machine(None, &[]).await;
+    // What it says is its port is closed.
+    let behind = machine_with(NodeKey::generate(), "127.0.0.1:0".parse().unwrap(), |config| {
+        config.port = 9;
+        config.bootstrap = vec![Bootstrap::Address(a.address)];
+    })
+    .await;
+    a.has(digest("iso"));
+    let mut found = behind.swarm.find(&[digest("iso")], Role::Wants);
+    assert_eq!(next(&mut found).await.addrs, [a.address]);
+    let _search = behind.swarm.find(&[digest("other")], Role::Wants);
+    let mut asked = a.swarm.find(&[digest("other")], Role::Wants);
+    assert_eq!(next(&mut asked).await.peer, behind.swarm.me());
 }

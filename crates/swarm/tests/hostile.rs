@@ -1,5 +1,7 @@
 //! Peers that mean no good cost a little time, and get nothing.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::net::SocketAddr;

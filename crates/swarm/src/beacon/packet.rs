@@ -48,6 +48,14 @@ pub(super) struct Machine {
     pub(super) ttl: u32,
 }
 
+/// What the records of one machine have said so far.
+struct Part {
+    peer: PeerId,
+    /// Port and seconds.
+    service: Option<(u16, u32)>,
+    tag: Option<String>,
+}
+
 /// What a packet says that matters here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
@@ -106,7 +114,7 @@ pub(super) fn read(packet: &[u8]) -> Result<Said, Malformed> {
     if !is_answer || questions > MAX_RECORDS {
         return Ok(said);
     }
-    let mut found: Vec<(PeerId, Option<(u16, u32)>, Option<String>)> = Vec::new();
+    let mut found: Vec<Part> = Vec::new();
     for _ in 0..records.min(MAX_RECORDS) {
         let owner = from.name()?;
         let kind = from.u16()?;
@@ -115,10 +123,10 @@ pub(super) fn read(packet: &[u8]) -> Result<Said, Malformed> {
         let length = usize::from(from.u16()?);
         let data = from.take(length)?;
         let Some(peer) = owner.instance() else { continue };
-        let index = match found.iter().position(|(other, ..)| *other == peer) {
+        let index = match found.iter().position(|part| part.peer == peer) {
             Some(index) => index,
             None if found.len() < MAX_MACHINES => {
-                found.push((peer, None, None));
+                found.push(Part { peer, service: None, tag: None });
                 found.len() - 1
             }
             None => continue,
@@ -126,15 +134,15 @@ pub(super) fn read(packet: &[u8]) -> Result<Said, Malformed> {
         match kind {
             SRV => {
                 let port = data.get(4..6).ok_or(Malformed)?;
-                found[index].1 = Some((u16::from_be_bytes([port[0], port[1]]), ttl));
+                found[index].service = Some((u16::from_be_bytes([port[0], port[1]]), ttl));
             }
-            TXT => found[index].2 = tag(data)?,
+            TXT => found[index].tag = tag(data)?,
             _ => {}
         }
     }
-    let whole = |(peer, srv, tag): (PeerId, Option<(u16, u32)>, Option<String>)| {
-        let (port, ttl) = srv?;
-        Some(Machine { peer, port, tag: tag?, ttl })
+    let whole = |part: Part| {
+        let (port, ttl) = part.service?;
+        Some(Machine { peer: part.peer, port, tag: part.tag?, ttl })
     };
     said.machines = found.into_iter().filter_map(whole).collect();
     Ok(said)

@@ -61,10 +61,10 @@ impl Node {
             })) => {
                 self.identified(peer_id, info);
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Error { peer_id, .. })) => {
-                if self.links.get(&peer_id).is_some_and(|link| !link.proven) {
-                    self.stranger(peer_id);
-                }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Error { peer_id, .. }))
+                if self.links.get(&peer_id).is_some_and(|link| !link.proven) =>
+            {
+                self.stranger(peer_id);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
                 match result {

@@ -30,8 +30,9 @@ const MAX_DIALS: usize = 20;
 const PROVIDER_FOR: Duration = Duration::from_secs(30 * 60);
 /// how often it says so again.
 const PROVIDE_EVERY: Duration = Duration::from_secs(12 * 60);
-/// How often a search that runs on looks again.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// When a search looks again: soon at first, because others may have begun at the same moment, then once a minute.
+const LOOK_AGAIN: [Duration; 4] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(60)];
 /// How long a search through the group may take.
 const QUERY: Duration = Duration::from_secs(20);
 /// Copies of what is published.
@@ -75,6 +76,7 @@ pub(crate) fn behaviour(me: PeerId, group: &Group) -> Option<Behaviour> {
 pub(super) struct Published {
     keys: BTreeSet<Vec<u8>>,
     look_at: Time,
+    looks: usize,
     dialed: usize,
 }
 
@@ -120,7 +122,9 @@ impl Node {
             let keys: Vec<_> = digests.iter().map(|digest| keys::record(&group, digest).to_vec()).collect();
             let Some(kademlia) = self.swarm.behaviour_mut().kademlia.as_mut() else { return };
             let Some(published) = self.published.get_mut(&id) else { continue };
-            published.look_at = now + LOOK_EVERY;
+            let wait = LOOK_AGAIN[published.looks.min(LOOK_AGAIN.len() - 1)];
+            published.looks += 1;
+            published.look_at = now + wait;
             for key in keys {
                 kademlia.get_providers(RecordKey::from(key.clone()));
                 // With no room left in the store others still find this machine by being asked.

@@ -168,7 +168,7 @@ impl Node {
             }
             self.advance();
         }
-        if let Some((path, peers)) = self.to_remember() {
+        if let Some((path, peers)) = self.news_to_remember() {
             let _ = tokio::task::spawn_blocking(move || memory::write(&path, &peers)).await;
         }
         if let Some(beacon) = self.beacon.as_mut() {
@@ -218,14 +218,14 @@ impl Node {
         }
         if self.remember_at <= now {
             self.remember_at = now + REMEMBER_EVERY;
-            if let Some((path, peers)) = self.to_remember() {
+            if let Some((path, peers)) = self.news_to_remember() {
                 tokio::task::spawn_blocking(move || memory::write(&path, &peers));
             }
         }
     }
 
     /// What is to be written down, if that has changed.
-    fn to_remember(&mut self) -> Option<(PathBuf, Vec<(PeerId, SocketAddr)>)> {
+    fn news_to_remember(&mut self) -> Option<(PathBuf, Vec<(PeerId, SocketAddr)>)> {
         let path = self.memory.clone()?;
         let peers = self.book.worth_remembering(memory::MAX_REMEMBERED);
         if peers.is_empty() || peers == self.remembered {

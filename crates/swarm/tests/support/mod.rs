@@ -1,5 +1,11 @@
 //! Real nodes on loopback, each with its own listener, as the one doorman of a machine would have it.
-#![allow(dead_code, unreachable_pub, reason = "each test file is a crate of its own and uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses its part"
+)]
 
 pub mod rogue;
 
