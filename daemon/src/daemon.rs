@@ -19,7 +19,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Administrators, CacheLimit, Config, Count, Flags, MetricsAt, Places, Proxy, Seconds};
+use crate::config::{
+    Administrators, CacheLimit, Config, Count, Flags, MetricsAt, Mode, Places, Proxy, Seconds,
+};
 use crate::events::Hub;
 use crate::history::History;
 use crate::logging::{self, LogLevel};
@@ -37,6 +39,8 @@ use crate::{keeper, service_manager};
 const MACHINE_SOCKET_MODE: u32 = 0o666;
 /// Rights of the socket of a user's daemon: for that user, and for root, whom no rights hold back.
 const USER_SOCKET_MODE: u32 = 0o600;
+/// How long taking leave of peers may take.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a thread for blocking work is kept when there is none.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(3);
 
@@ -103,12 +107,14 @@ async fn serve(
     warnings.append(&mut restored.warnings);
     let cache = open_cache(config, &mut warnings);
     let administrators = administrators(config, &mut warnings);
+    let peering =
+        Arc::new(Peering::start(&config.peers, state_dir, cache.clone().map(Arc::new), &mut warnings));
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
 
     let client = Client::new(client_config(config)).context("cannot set up the HTTP client")?;
-    let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new), None));
+    let engine = Arc::new(Engine::new(client, cache.clone().map(Arc::new), peering.peers().cloned()));
     let hub = Hub::new(metrics.clone());
     let history = History::open(state_dir, started.unix_ms());
     let arrivals = Arc::new(Notify::new());
@@ -123,6 +129,7 @@ async fn serve(
         arrivals: arrivals.clone(),
         commands: Commands::of_user(&this_user),
         history: history.clone(),
+        peers_off: peering.why_off().cloned(),
     };
     let (runner, actor) = Actor::new(parts, restored);
     let access = Access::new(this_user).with_administrators(administrators);
@@ -133,7 +140,7 @@ async fn serve(
         about,
         runner,
         cache: cache.clone(),
-        peering: Arc::new(Peering::off(&config.peers.mode, &config.peers.group.value.0)),
+        peering: peering.clone(),
         history: history.clone(),
         access,
         metrics: metrics.clone(),
@@ -144,9 +151,10 @@ async fn serve(
     if let Some(store) = cache {
         tokio::spawn(keeper::keep(store, arrivals, metrics.clone()));
     }
-    serve_metrics(config.metrics.value, metrics).await;
+    serve_metrics(config.metrics.value, metrics.clone()).await;
     let stop = CancellationToken::new();
     let working = tokio::spawn(actor.run(stop.clone()));
+    let watching = tokio::spawn(peering.clone().watch(metrics, history.clone(), stop.clone()));
     let remembering = tokio::spawn(history.keep(stop.clone(), || wall().unix_ms()));
     let serving =
         tokio::spawn(server::serve_all(listener, jobs, daemon, downloads, stop.clone().cancelled_owned()));
@@ -157,7 +165,9 @@ async fn serve(
     if working.await.is_err() {
         tracing::error!("the runner ended by a mistake of the daemon; please report it");
     }
-    // Whatever became of it, nothing depends on it.
+    // The others are told before the last bytes are counted. Whatever becomes of all three, nothing depends on it.
+    let _ = tokio::time::timeout(LEAVE_PATIENCE, peering.stop()).await;
+    let _ = watching.await;
     let _ = remembering.await;
     writer.close();
     tracing::info!("stopped");
@@ -238,6 +248,7 @@ fn administrators(config: &Config, warnings: &mut Vec<String>) -> Option<u32> {
 /// The cache is a convenience: without it every file comes from its origin.
 fn open_cache(config: &Config, warnings: &mut Vec<String>) -> Option<Store> {
     let max_bytes = match config.cache_max_bytes.value {
+        _ if config.peers.mode.value == Mode::Bypass => return None,
         CacheLimit::Off => return None,
         CacheLimit::Bytes(bytes) => bytes,
     };

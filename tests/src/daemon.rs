@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::dray::{Outcome, Running};
 use crate::home::Home;
@@ -74,6 +75,28 @@ impl<'a> Daemon<'a> {
     /// What it tells Prometheus.
     pub fn metrics(&self) -> Result<String> {
         request::body(self.metrics_port, "metrics")
+    }
+
+    /// `dray status --json`.
+    pub fn status(&self) -> Result<Value> {
+        let status = self.dray(&["status", "--json"])?;
+        ensure!(status.code == 0, "{status}\n{}", self.log());
+        status.json()
+    }
+
+    /// Where another daemon finds this one: what its `bootstrap` takes.
+    pub fn peer_address(&self) -> Result<String> {
+        let port = self.status()?["peers"]["port"].as_u64().unwrap_or_default();
+        ensure!(port > 0, "this daemon has no peers: {}\n{}", self.status()?, self.log());
+        Ok(format!("127.0.0.1:{port}"))
+    }
+
+    /// Waits until so many peers are connected.
+    pub fn wait_for_peers(&self, count: u64) -> Result<()> {
+        until("peers to be connected", READY, || {
+            Ok((self.status()?["peers"]["connected"].as_u64() >= Some(count)).then_some(()))
+        })
+        .with_context(|| self.log())
     }
 
     /// Where its state lies.

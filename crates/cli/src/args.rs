@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{get, job};
+use crate::{get, group, job, machine};
 
 /// Fetch files from the cheapest place that has them, verified: the cache, the machines nearby, the origin.
 #[derive(Debug, Parser)]
@@ -36,6 +36,16 @@ pub(crate) enum Command {
     Get(get::GetArgs),
     /// Create, drive and watch the jobs of the daemon.
     Job(job::JobArgs),
+    /// Print which machines share with this one, what each gave and got, and why one is not used.
+    Peers,
+    /// Print how the daemon is, whether it shares, and where the bytes came from.
+    Status,
+    /// Print why a file came from where it came from, and what to change.
+    Explain(machine::ExplainArgs),
+    /// Print what the daemon was told.
+    Config(machine::ConfigArgs),
+    /// Make the key of a group of machines.
+    Group(group::GroupArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.

@@ -1,13 +1,16 @@
 //! `dray`: the command. It reads arguments, calls the engine or the daemon, and prints; it decides nothing about transfers.
 //!
-//! `get/` brings one file, with the engine in this process or through the daemon; `job/` is a client of the daemon. Start at
+//! `get/` brings one file, with the engine in this process or through the daemon; `job/` drives jobs of the daemon and
+//! `machine/` looks at the rest of it; `group` makes keys. Start at
 //! [`args`], which is also where `--help` comes from; everything that is printed goes through [`printer`].
 
 mod args;
 mod exit;
 mod get;
+mod group;
 mod job;
 mod logging;
+mod machine;
 mod printer;
 mod socket;
 
@@ -15,6 +18,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use args::{Args, Command};
 use exit::Exit;
+use machine::Look;
 use printer::Printer;
 
 fn main() -> std::process::ExitCode {
@@ -40,6 +44,11 @@ fn run(args: Args) -> Exit {
         match args.command {
             Command::Get(get) => get::run(get, args.socket, &printer).await,
             Command::Job(job) => job::run(job, args.socket, &printer).await,
+            Command::Peers => machine::run(Look::Peers, args.socket, &printer).await,
+            Command::Status => machine::run(Look::Status, args.socket, &printer).await,
+            Command::Explain(explain) => machine::run(Look::Explain(explain), args.socket, &printer).await,
+            Command::Config(config) => machine::run(Look::Config(config), args.socket, &printer).await,
+            Command::Group(group) => group::run(group, &printer),
             Command::Version => {
                 printer.version();
                 Exit::Done

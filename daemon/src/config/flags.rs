@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use dray_swarm::Bootstrap;
+
 use super::lists::List;
 use super::peer_values::{GroupName, Mode, Port};
-use super::places::Bootstrap;
 use super::values::{LogFilter, LogFormat, MetricsAt};
 
 /// dray's daemon: takes download jobs over a local socket and delivers their files.

@@ -29,22 +29,31 @@ impl<T> List<T> {
     }
 }
 
-impl<T: FromStr<Err = String>> FromStr for List<T> {
+impl<T: FromStr> FromStr for List<T>
+where
+    T::Err: fmt::Display,
+{
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut list = List::default();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            list.push(entry.parse()?)?;
+            list.push(entry.parse().map_err(|error: T::Err| error.to_string())?)?;
         }
         Ok(list)
     }
 }
 
-impl<'de, T: FromStr<Err = String>> Deserialize<'de> for List<T> {
+impl<'de, T: FromStr> Deserialize<'de> for List<T>
+where
+    T::Err: fmt::Display,
+{
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Entries<T>(std::marker::PhantomData<T>);
-        impl<'de, T: FromStr<Err = String>> Visitor<'de> for Entries<T> {
+        impl<'de, T: FromStr> Visitor<'de> for Entries<T>
+        where
+            T::Err: fmt::Display,
+        {
             type Value = List<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 pub(crate) use flags::{Flags, PeerFlags};
 pub(crate) use listing::Listed;
-pub(crate) use peer_values::{Mode, Port, SelectBy};
+pub(crate) use peer_values::{Mode, SelectBy};
 pub(crate) use peers::Peers;
-pub(crate) use places::{Bootstrap, Interface, Peer as PeerRule, Subnet};
+pub(crate) use places::{Interface, Peer as PeerRule};
 pub(crate) use values::{
     Administrators, CacheLimit, Count, LogFilter, LogFormat, MetricsAt, PathList, Proxy, Seconds,
 };

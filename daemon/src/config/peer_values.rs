@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use super::values::parse_bytes;
 
-/// The port of Delivery Optimization, here for TCP and UDP.
-pub(crate) const DEFAULT_PORT: u16 = 7680;
-
 /// From whom bytes may come: DODownloadMode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {

@@ -5,13 +5,14 @@
 
 use std::path::PathBuf;
 
+use dray_swarm::Bootstrap;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::layers::Layers;
 use super::lists::List;
-use super::peer_values::{ByteCount, DEFAULT_PORT, GroupName, Mode, Port, SelectBy, Switch};
-use super::places::{Bootstrap, Interface, Peer};
+use super::peer_values::{ByteCount, GroupName, Mode, Port, SelectBy, Switch};
+use super::places::{Interface, Peer};
 use super::{ConfigError, Count, PeerFlags, Setting};
 
 /// Upload slots when nobody says otherwise.
@@ -73,10 +74,13 @@ impl Peers {
             .or_default(GroupName::default());
         // Naming a group is enough to be in it.
         let usual_mode = if group.value.0.is_empty() { Mode::Lan } else { Mode::Group };
+        let mode: Setting<Mode> = layers
+            .pick("DRAY_MODE", ("--mode", flags.mode), |f| f.peers.mode.as_ref())?
+            .or_default(usual_mode);
+        // "The same network" is a subnet; a group is wherever its members are.
+        let usual_selection = if mode.value == Mode::Group { SelectBy::None } else { SelectBy::Subnet };
         let peers = Peers {
-            mode: layers
-                .pick("DRAY_MODE", ("--mode", flags.mode), |f| f.peers.mode.as_ref())?
-                .or_default(usual_mode),
+            mode,
             group,
             group_key_file: layers
                 .path("DRAY_GROUP_KEY_FILE", ("--group-key-file", flags.group_key_file), |f| {
@@ -85,7 +89,7 @@ impl Peers {
                 .or_default(layers.folder().join("group.key")),
             port: layers
                 .pick("DRAY_PORT", ("--port", flags.port), |f| f.peers.port.as_ref())?
-                .or_default(Port(DEFAULT_PORT)),
+                .or_default(Port(dray_swarm::DEFAULT_PORT)),
             bootstrap: layers
                 .pick("DRAY_BOOTSTRAP", ("--bootstrap", flags.bootstrap), |f| f.peers.bootstrap.as_ref())?
                 .or_default(List::default()),
@@ -98,7 +102,7 @@ impl Peers {
                 .or_default(List::default()),
             select_peers_by: layers
                 .setting("DRAY_SELECT_PEERS_BY", |f| f.peers.select_peers_by.as_ref())?
-                .or_default(SelectBy::None),
+                .or_default(usual_selection),
             allow: layers
                 .setting("DRAY_ALLOW_PEERS", |f| f.peers.allow.as_ref())?
                 .or_default(List::default()),

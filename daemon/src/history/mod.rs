@@ -18,7 +18,7 @@ use std::time::Duration;
 use dray_jobs::JobId;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use story::{Account, Source, Story, Told};
+pub(crate) use story::{Account, MAX_ACCOUNTS, MAX_TOLD, Source, Story, Told};
 pub(crate) use totals::{Bytes, Totals};
 
 use journal::Journal;

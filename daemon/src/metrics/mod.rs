@@ -30,6 +30,18 @@ pub(crate) struct Set {
     registry: Registry,
     /// Bytes delivered into files, by the source they came from.
     pub(crate) delivered_bytes: IntCounterVec,
+    /// Bytes received and thrown away.
+    pub(crate) wasted_bytes: IntCounter,
+    /// Bytes of contents that went between this machine and peers, by direction.
+    pub(crate) peer_bytes: IntCounterVec,
+    /// Peers, by state and by the way they are reached.
+    pub(crate) peers: IntGaugeVec,
+    /// Peers and addresses that are banned now.
+    pub(crate) peers_banned: IntGauge,
+    /// Contents that are exchanged with peers now, each with each.
+    pub(crate) peer_sessions: IntGauge,
+    /// What happened on the plane where peers find each other, by kind.
+    pub(crate) swarm_events: IntCounterVec,
     /// Files that arrived completely.
     pub(crate) files: IntCounter,
     /// Jobs by state.
@@ -52,7 +64,7 @@ pub(crate) struct Set {
 const COMMIT_BUCKETS_S: [f64; 9] = [0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
 /// Where bytes can come from.
-const SOURCES: [&str; 2] = ["origin", "cache"];
+pub(crate) const SOURCES: [&str; 5] = ["origin", "cache", "cache_host", "lan_peer", "group_peer"];
 
 impl Metrics {
     /// All metrics, at zero.
@@ -95,8 +107,26 @@ impl Metrics {
         for source in SOURCES {
             delivered_bytes.with_label_values(&[source]).reset();
         }
+        let peer_bytes = counters(
+            "dray_peer_bytes_total",
+            "Bytes of contents between this machine and peers, by direction",
+            &["direction"],
+        )?;
+        for direction in ["in", "out"] {
+            peer_bytes.with_label_values(&[direction]).reset();
+        }
         Ok(Metrics(Arc::new(Set {
             delivered_bytes,
+            wasted_bytes: counter("dray_wasted_bytes_total", "Bytes received and thrown away")?,
+            peer_bytes,
+            peers: gauges("dray_peers", "Peers by state and by the way they are reached", &["state", "way"])?,
+            peers_banned: gauge("dray_peers_banned", "Peers and addresses that are banned now")?,
+            peer_sessions: gauge("dray_peer_sessions", "Contents exchanged with peers now, each with each")?,
+            swarm_events: counters(
+                "dray_swarm_events_total",
+                "What happened where peers find each other, by kind",
+                &["kind"],
+            )?,
             files: counter("dray_files_total", "Files that arrived completely")?,
             jobs: gauges("dray_jobs", "Jobs in the queue, by state", &["state"])?,
             errors: counters(

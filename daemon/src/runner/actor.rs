@@ -24,7 +24,7 @@ use super::restore::Restored;
 use super::transfers::{FileId, Transfers};
 use super::turn::{Turn, send};
 use crate::events::{Happening, Hub};
-use crate::history::History;
+use crate::history::{History, Told};
 use crate::metrics::Metrics;
 use crate::notify::Commands;
 use crate::records::Records;
@@ -51,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) commands: Commands,
     /// Told where each file came from.
     pub(crate) history: History,
+    /// Why there are no peers, when there are none.
+    pub(crate) peers_off: Option<Told>,
 }
 
 /// The runner itself.
@@ -78,6 +80,7 @@ pub(crate) struct Actor {
     pub(super) delivery: Delivery,
     pub(super) commands: Commands,
     pub(super) history: History,
+    pub(super) peers_off: Option<Told>,
     /// The bytes that are told to be readable, of files under way whose job wants it told.
     pub(super) readable: BTreeMap<FileId, RangeSet>,
     pub(super) outbox: UnboundedSender<Message>,
@@ -112,6 +115,7 @@ impl Actor {
             delivery: first_delivery(),
             commands: parts.commands,
             history: parts.history,
+            peers_off: parts.peers_off,
             readable: BTreeMap::new(),
             outbox,
             inbox,

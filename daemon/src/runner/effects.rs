@@ -128,7 +128,7 @@ impl Actor {
             headers: self.queue.job(id)?.request_headers(),
             retries: Retries::default(),
             use_cache: true,
-            use_peers: true,
+            use_peers: self.may_use_peers((id, index)),
             // Many of them are synced at once, before the queue hears that the files are there.
             may_leave_unsynced: true,
         })

@@ -7,9 +7,10 @@ use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dray_engine::{BytesBySource, Checkpoint, Event, Watch};
+use dray_engine::{Checkpoint, Event, Watch};
 use dray_jobs::{BySource, FileIndex, JobId, Learned, RunId};
 
+use super::tally::{Tally, by_source, kept};
 use crate::records::{Change, FileKey, Records};
 
 /// How long a transfer waits for its checkpoint to be gone from the records.
@@ -43,8 +44,8 @@ struct Noted {
     before: BySource,
     /// How much of the file was there when this run began to move bytes.
     resumed: u64,
-    /// Bytes of this run.
-    received: u64,
+    /// What this run brought.
+    tally: Tally,
     connected: bool,
     learned: Option<Learned>,
     moved: bool,
@@ -78,7 +79,7 @@ impl Meter {
             noted: Mutex::new(Noted {
                 before,
                 resumed: transferred,
-                received: 0,
+                tally: Tally::default(),
                 connected: false,
                 learned: None,
                 moved: false,
@@ -99,9 +100,9 @@ impl Meter {
         }
     }
 
-    /// Bytes that this run brought so far, and that stay when it is broken off.
-    pub(crate) fn brought(&self) -> BytesBySource {
-        BytesBySource { origin: self.lock().received, ..BytesBySource::default() }
+    /// Looks at what this run brought so far.
+    pub(crate) fn with_tally<T>(&self, look: impl FnOnce(&mut Tally) -> T) -> T {
+        look(&mut self.lock().tally)
     }
 
     /// Where the transfer stood when it last said so.
@@ -132,11 +133,10 @@ impl Meter {
 }
 
 impl Noted {
-    /// While bytes move they count as the origin's; the result of the transfer says it exactly.
     fn progress(&self) -> (u64, BySource) {
-        let before = of_first(self.before, self.resumed);
-        let sources = before.plus(BySource { origin: self.received, ..BySource::default() });
-        (self.resumed.saturating_add(self.received), sources)
+        let bytes = self.tally.bytes();
+        let sources = of_first(self.before, self.resumed).plus(by_source(bytes));
+        (self.resumed.saturating_add(kept(bytes)), sources)
     }
 }
 
@@ -152,17 +152,12 @@ pub(crate) fn of_first(sources: BySource, bytes: u64) -> BySource {
 impl Watch for Meter {
     fn event(&self, event: Event) {
         match event {
-            Event::Connecting
-            | Event::Verifying
-            | Event::NoRanges
-            | Event::Dropped { .. }
-            | Event::Decided(_)
-            | Event::Gifts(_) => {}
+            Event::Connecting | Event::Verifying | Event::NoRanges => {}
             Event::Known { resumed, validators, .. } => self.note(true, |noted| {
                 noted.connected = true;
                 noted.moved = true;
                 noted.resumed = resumed;
-                noted.received = 0;
+                noted.tally.start_over();
                 noted.learned = Some(Learned {
                     size: validators.size,
                     etag: validators.etag,
@@ -170,15 +165,24 @@ impl Watch for Meter {
                     ..Learned::default()
                 });
             }),
-            Event::Received { bytes, .. } => self.note(false, |noted| {
-                noted.received += bytes;
+            Event::Received { bytes, from } => self.note(false, |noted| {
+                noted.tally.add(bytes, from);
                 noted.moved = true;
             }),
+            Event::Dropped { bytes } => self.note(false, |noted| {
+                noted.tally.drop_bytes(bytes);
+                noted.moved = true;
+            }),
+            Event::Decided(decision) => {
+                tracing::debug!(decision = decision.name(), "{decision}");
+                self.note(false, |noted| noted.tally.decide(decision));
+            }
+            Event::Gifts(gifts) => self.note(false, |noted| noted.tally.give(gifts)),
             Event::Restarted { why } => {
                 tracing::warn!(why, "the file starts over");
                 self.note(true, |noted| {
                     noted.resumed = 0;
-                    noted.received = 0;
+                    noted.tally.start_over();
                     noted.moved = true;
                 });
             }

@@ -27,6 +27,7 @@ mod place;
 mod proven;
 mod restore;
 mod settling;
+mod tally;
 mod telling;
 #[cfg(test)]
 mod tests;

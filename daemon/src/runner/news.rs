@@ -1,12 +1,13 @@
 //! What the runner's helpers report, turned into events of the queue.
 
 use dray_engine::{FetchError, Fetched};
-use dray_jobs::{BySource, Code, Context, Event, FileEvent, Learned};
+use dray_jobs::{Code, Context, Event, FileEvent, Learned};
 
 use super::actor::Actor;
 use super::message::Message;
 use super::meter::{Meter, Reading, Transfer};
 use super::proven::Proven;
+use super::tally::by_source;
 use super::transfers::Ending;
 use crate::events::Happening;
 use crate::records::encode;
@@ -106,12 +107,12 @@ impl Actor {
     }
 
     fn broken(&mut self, transfer: Transfer, meter: &Meter, error: &FetchError, tell: bool) {
-        self.count(meter.brought());
+        self.count(meter.with_tally(|tally| tally.bytes()));
         if tell && !matches!(error, FetchError::Interrupted) {
             let (code, context, detail) = (error.code(), error.context(), error.to_string());
             self.file_event(transfer, FileEvent::Failed { code, context, detail });
         }
-        self.tell_story((transfer.job, transfer.file));
+        meter.with_tally(|tally| self.tell_story((transfer.job, transfer.file), tally));
     }
 
     /// Whether the queue still waits for this transfer.
@@ -132,7 +133,7 @@ impl Actor {
             // Stopped in its last moment: what is there is gone on from.
             let kept = meter.checkpoint_kept().map(|kept| ((transfer.job, transfer.file), kept));
             self.checkpoints.extend(kept);
-            self.count(meter.brought());
+            self.count(meter.with_tally(|tally| tally.bytes()));
             return;
         }
         self.start_over(transfer);
@@ -142,6 +143,7 @@ impl Actor {
         self.metrics.files.inc();
         let bytes = fetched.bytes;
         self.count(bytes);
+        meter.with_tally(|tally| tally.settle(fetched));
         let learned = Learned {
             size: Some(fetched.remote_size),
             etag: fetched.validators.etag.clone(),
@@ -149,14 +151,13 @@ impl Actor {
             content_id: fetched.id.map(|id| id.to_string()),
             has_ranges: None,
         };
-        let fresh = BySource { origin: bytes.origin, local_cache: bytes.cache, ..BySource::default() };
-        let sources = meter.before(bytes.resumed).plus(fresh);
+        let sources = meter.before(bytes.resumed).plus(by_source(bytes));
         self.file_event(transfer, FileEvent::Learned(learned));
         // The file is told before what its arrival does to the job.
         let (file, run) = (transfer.file, transfer.run);
         let event = Event::File { file, run, event: FileEvent::Done { size: fetched.size, sources } };
         let effects = self.queue.on(self.clock.now(), transfer.job, event);
-        self.tell_story((transfer.job, file));
+        meter.with_tally(|tally| self.tell_story((transfer.job, file), tally));
         self.readable_whole((transfer.job, file), fetched.size);
         self.tell(transfer.job, |job| {
             let arrived = job.file(file).is_ok_and(|file| file.has_arrived());

@@ -115,7 +115,7 @@ impl DaemonService for Daemon {
         request: Request<v1::ListPeersRequest>,
     ) -> Result<Response<v1::ListPeersResponse>, Status> {
         let trusted = self.access.is_trusted(Connected::of(&request));
-        answer(&self.metrics, "ListPeers", self.peers(trusted))
+        answer(&self.metrics, "ListPeers", self.peers(trusted).await)
     }
 
     async fn explain_files(

@@ -79,6 +79,7 @@ impl House {
             arrivals: Arc::new(Notify::new()),
             commands: Commands::of(caller().owner),
             history: history.clone(),
+            peers_off: None,
         };
         let (runner, actor) = Actor::new(parts, restored);
         let stop = CancellationToken::new();

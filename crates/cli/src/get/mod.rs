@@ -1,5 +1,6 @@
 //! `dray get URL`: one file, with the engine in this process or through the daemon.
 
+mod arrived;
 mod destination;
 mod embedded;
 mod progress;

@@ -10,6 +10,7 @@ use url::Url;
 use crate::printer::{Printer, bytes};
 
 /// A finished download, as it is told.
+#[derive(Clone)]
 pub(crate) struct Summary<'a> {
     pub(crate) path: &'a Path,
     pub(crate) url: &'a Url,
@@ -18,6 +19,11 @@ pub(crate) struct Summary<'a> {
     pub(crate) resumed: u64,
     pub(crate) cache: u64,
     pub(crate) origin: u64,
+    pub(crate) cache_host: u64,
+    pub(crate) lan_peers: u64,
+    pub(crate) group_peers: u64,
+    /// How many peers gave something; 0 when that is not known.
+    pub(crate) peer_count: usize,
     pub(crate) wasted: u64,
     /// The BLAKE3 root as hex.
     pub(crate) content: Option<String>,
@@ -37,10 +43,17 @@ impl Summary<'_> {
     }
 
     fn line(&self) -> String {
+        let peers = match self.peer_count {
+            0 => "from peers".to_owned(),
+            1 => "from 1 peer".to_owned(),
+            count => format!("from {count} peers"),
+        };
         let sources = [
             (self.resumed, "kept from before".to_owned()),
             (self.cache, "from the cache".to_owned()),
             (self.origin, format!("from {}", host(self.url))),
+            (self.cache_host, "from a cache host".to_owned()),
+            (self.lan_peers + self.group_peers, peers),
             (self.wasted, "fetched in vain".to_owned()),
         ];
         let mut parts = sources
@@ -49,7 +62,7 @@ impl Summary<'_> {
             .map(|(count, from)| format!("{} {from}", bytes(*count)));
         let first = parts.next().unwrap_or_else(|| "nothing to fetch".to_owned());
         let from = parts.fold(first, |line, part| line + ", " + &part);
-        let rate = rate_bytes_per_s(self.origin + self.cache, self.took);
+        let rate = rate_bytes_per_s(self.size.saturating_sub(self.resumed), self.took);
         let took = self.took.as_secs_f64();
         let line = format!(
             "{}: {} in {took:.1} s ({}/s): {from}",
@@ -72,7 +85,11 @@ impl Summary<'_> {
             "url": ShownUrl::from(self.url).to_string(),
             "size": self.size,
             "seconds": self.took.as_secs_f64(),
-            "bytes": { "resumed": self.resumed, "cache": self.cache, "origin": self.origin, "wasted": self.wasted },
+            "bytes": {
+                "resumed": self.resumed, "cache": self.cache, "origin": self.origin, "wasted": self.wasted,
+                "cache_host": self.cache_host, "lan_peers": self.lan_peers, "group_peers": self.group_peers,
+            },
+            "peers": self.peer_count,
             "content": self.content,
             "digests": self.digests,
         })
@@ -103,6 +120,10 @@ mod tests {
             resumed: 1 << 20,
             cache: 0,
             origin: 2 << 20,
+            cache_host: 0,
+            lan_peers: 0,
+            group_peers: 0,
+            peer_count: 0,
             wasted: 0,
             content: Some("ab".into()),
             digests: vec!["blake3:ab".into(), "sha256:cd".into()],
@@ -110,5 +131,13 @@ mod tests {
         };
         let expected = "x.iso: 3.00 MiB in 2.0 s (1.00 MiB/s): 1.00 MiB kept from before, 2.00 MiB from origin.example:8080\n  sha256:cd";
         assert_eq!(summary.line(), expected);
+        let shared =
+            Summary { resumed: 0, origin: 1 << 20, lan_peers: 1 << 20, group_peers: 1 << 20, ..summary };
+        for (peer_count, said) in
+            [(7, "2.00 MiB from 7 peers"), (1, "2.00 MiB from 1 peer"), (0, "2.00 MiB from peers")]
+        {
+            let line = Summary { peer_count, digests: Vec::new(), content: None, ..shared.clone() }.line();
+            assert!(line.contains(&format!("1.00 MiB from origin.example:8080, {said}")), "{line}");
+        }
     }
 }

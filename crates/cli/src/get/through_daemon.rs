@@ -8,9 +8,9 @@ use dray_api::client::{self, JobClient};
 use dray_api::transport::ConnectError;
 use dray_api::v1::job_event::Event;
 use dray_api::v1::{
-    AddFilesRequest, BytesBySource, CancelJobRequest, CompleteJobRequest, CreateJobRequest, ErrorDetail,
-    File, FileRange, Job, JobError, JobPriority, JobProperties, JobState, JobType, ListFilesRequest,
-    ListJobsRequest, NewFile, ResumeJobRequest, SuspendJobRequest, WatchEventsRequest,
+    AddFilesRequest, CancelJobRequest, CompleteJobRequest, CreateJobRequest, ErrorDetail, File, FileRange,
+    Job, JobError, JobPriority, JobProperties, JobState, JobType, ListFilesRequest, ListJobsRequest, NewFile,
+    ResumeJobRequest, SuspendJobRequest, WatchEventsRequest,
 };
 use dray_jobs::Code;
 use indicatif::ProgressBar;
@@ -18,8 +18,8 @@ use serde_json::json;
 use tonic::Status;
 
 use super::Request;
+use super::arrived::{Arrived, gifts};
 use super::progress::bar;
-use super::summary::Summary;
 use crate::exit::Exit;
 use crate::printer::{Printer, bytes};
 
@@ -57,7 +57,7 @@ enum End {
 /// changed there.
 pub(crate) async fn run(channel: Channel, request: &Request, must: bool, printer: &Printer) -> Option<Exit> {
     let started = Instant::now();
-    let mut jobs = client::jobs(channel);
+    let mut jobs = client::jobs(channel.clone());
     let path = match std::path::absolute(&request.destination.path) {
         Ok(path) => path,
         Err(error) => return Some(printer.failure(Exit::Failed, &error.to_string())),
@@ -75,7 +75,7 @@ pub(crate) async fn run(channel: Channel, request: &Request, must: bool, printer
     };
     bar.finish_and_clear();
     Some(match end {
-        Ok(End::Transferred) => finish(&mut jobs, id, request, &path, started, printer).await,
+        Ok(End::Transferred) => finish(channel, id, request, &path, started, printer).await,
         Ok(End::Failed(error)) => give_up(&mut jobs, id, error.detail.unwrap_or_default(), printer).await,
         Ok(End::Interrupted) => {
             let _ = jobs.suspend_job(SuspendJobRequest { job_id: id.clone() }).await;
@@ -109,7 +109,7 @@ async fn prepare(jobs: &mut JobClient, request: &Request, path: &Path) -> Result
 
 /// Gives the file its name and reports it.
 async fn finish(
-    jobs: &mut JobClient,
+    channel: Channel,
     id: String,
     request: &Request,
     path: &Path,
@@ -119,11 +119,10 @@ async fn finish(
     if let Err(sentence) = request.destination.check_free(path) {
         return printer.failure(Exit::Failed, &format!("{sentence} (job {id} keeps what came)"));
     }
-    match complete(jobs, &id).await {
+    match complete(&mut client::jobs(channel.clone()), &id).await {
         Ok(Some(file)) => {
-            let bytes = file.bytes_by_source.unwrap_or_default();
-            let size = file.progress.map_or(0, |progress| progress.bytes_transferred);
-            report(printer, path, request, size, &bytes, &file, started);
+            let gifts = gifts(channel, id).await;
+            Arrived { path, request, file, gifts, took: started.elapsed() }.report(printer);
             Exit::Done
         }
         Ok(None) => Exit::Done,
@@ -297,30 +296,6 @@ fn set(bar: &ProgressBar, total: Option<u64>, done: u64) {
         super::progress::know_size(bar, total);
     }
     bar.set_position(done);
-}
-
-fn report(
-    printer: &Printer,
-    path: &Path,
-    request: &Request,
-    size: u64,
-    bytes: &BytesBySource,
-    file: &File,
-    started: Instant,
-) {
-    let summary = Summary {
-        path,
-        url: &request.url,
-        size,
-        cache: bytes.local_cache_bytes,
-        origin: bytes.origin_bytes,
-        resumed: size.saturating_sub(bytes.local_cache_bytes + bytes.origin_bytes),
-        wasted: 0,
-        content: (!file.content_id.is_empty()).then(|| file.content_id.clone()),
-        digests: Vec::new(),
-        took: started.elapsed(),
-    };
-    summary.print(printer);
 }
 
 fn refused(printer: &Printer, status: &Status) -> Exit {

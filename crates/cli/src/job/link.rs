@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dray_api::{
-    client::{self, JobClient},
+    client::{self, DaemonClient, JobClient},
     v1::ListJobsRequest,
 };
 
@@ -16,20 +16,21 @@ const JOB_ID_LEN: usize = 36;
 /// How many jobs are asked for at a time.
 const PAGE_SIZE: u32 = 500;
 
-/// The job service of one daemon.
-pub(super) struct Link {
-    pub(super) jobs: JobClient,
+/// The services of one daemon.
+pub(crate) struct Link {
+    pub(crate) jobs: JobClient,
+    pub(crate) daemon: DaemonClient,
 }
 
 impl Link {
-    pub(super) async fn open(socket: Option<PathBuf>) -> Result<Self, Problem> {
+    pub(crate) async fn open(socket: Option<PathBuf>) -> Result<Self, Problem> {
         let path = socket.unwrap_or_else(socket::usual);
         let channel = client::connect(&path).await.map_err(Problem::Connect)?;
-        Ok(Self { jobs: client::jobs(channel) })
+        Ok(Self { jobs: client::jobs(channel.clone()), daemon: client::daemon(channel) })
     }
 
     /// The id that `text` is, or is the beginning of.
-    pub(super) async fn resolve(&mut self, text: &str) -> Result<String, Problem> {
+    pub(crate) async fn resolve(&mut self, text: &str) -> Result<String, Problem> {
         self.resolve_among(text, false).await
     }
 

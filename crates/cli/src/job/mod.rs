@@ -11,10 +11,10 @@ mod files;
 mod flags;
 mod holes;
 mod json;
-mod link;
-mod problem;
+pub(crate) mod link;
+pub(crate) mod problem;
 mod show;
-mod text;
+pub(crate) mod text;
 mod track;
 mod watch;
 

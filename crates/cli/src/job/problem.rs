@@ -1,4 +1,4 @@
-//! Why a `dray job` command fails, and how that is said.
+//! Why a command to the daemon fails, and how that is said.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::text::plain;
 use crate::{exit::Exit, printer::Printer};
 
 #[derive(Debug)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// There is no way to the daemon.
     Connect(ConnectError),
     /// The daemon refused the call, or went away during it.
@@ -45,7 +45,7 @@ struct Said {
 
 impl Problem {
     /// Prints the sentence, the code and the hint; with `--json` an object on stdout as well.
-    pub(super) fn print(&self, printer: &Printer) -> Exit {
+    pub(crate) fn print(&self, printer: &Printer) -> Exit {
         let said = self.said();
         let mut text = plain(&said.sentence);
         if let Some((name, value)) = &said.code {

@@ -5,19 +5,19 @@ use dray_api::v1::{FileProgress, FileRange, JobProgress, JobState};
 use crate::printer::bytes;
 
 /// A text from elsewhere without control characters, which a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
 }
 
 /// Which edge of its column a cell stands at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Lines with aligned columns, the first line holding the titles. No line ends in spaces.
-pub(super) fn table<const N: usize>(columns: [(&str, Align); N], rows: &[[String; N]]) -> Vec<String> {
+pub(crate) fn table<const N: usize>(columns: [(&str, Align); N], rows: &[[String; N]]) -> Vec<String> {
     let titles = columns.map(|(title, _)| title.to_owned());
     let mut widths = [0; N];
     for row in std::iter::once(&titles).chain(rows) {
@@ -69,7 +69,7 @@ pub(super) fn range(range: &FileRange) -> String {
 }
 
 /// `TRANSFERRED`; a state that only a newer daemon knows is shown by its number.
-pub(super) fn state(number: i32) -> String {
+pub(crate) fn state(number: i32) -> String {
     JobState::try_from(number)
         .map_or_else(|_| format!("STATE_{number}"), |state| state.short_name().to_owned())
 }

@@ -1,6 +1,7 @@
 //! The settings about peers.
 
 use super::*;
+use crate::config::peer_values::Port;
 
 fn peers(given: &Given) -> Peers {
     given.gather().unwrap().peers
