@@ -60,13 +60,12 @@ pub(crate) async fn answer(hub: &Hub, link: &Link, control: &mut Control) -> Res
 }
 
 async fn in_time<T>(hub: &Hub, greeting: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
-    timeout(hub.timing.handshake, greeting).await.unwrap_or_else(|_| {
-        Err(Refused {
-            code: CloseCode::Silent,
-            incident: Some(Incident::Stalled("the first message")),
-            error: JoinError::TimedOut,
-        })
-    })
+    timeout(hub.timing.handshake, greeting).await.unwrap_or_else(|_| Err(stalled()))
+}
+
+fn stalled() -> Refused {
+    let incident = Some(Incident::Stalled("the first message"));
+    Refused { code: CloseCode::Silent, incident, error: JoinError::TimedOut }
 }
 
 fn hello(hub: &Hub, link: &Link, role: Role) -> Message {
@@ -83,7 +82,8 @@ async fn judge(hub: &Hub, link: &Link, role: Role, reader: &mut FrameReader) -> 
     let (kind, body) = match reader.next(hub.timing.handshake).await {
         Ok(frame) => frame,
         Err(FrameError::Link(error)) => return Err(lost(error)),
-        Err(FrameError::Ended | FrameError::Stalled) => return Err(malformed("it sent no greeting")),
+        Err(FrameError::Stalled) => return Err(stalled()),
+        Err(FrameError::Ended) => return Err(malformed("it sent no greeting")),
         Err(FrameError::Wire(_)) => return Err(malformed("its greeting is malformed")),
     };
     let Ok(Some(Message::Hello { proof, agent, .. })) = Message::from_frame(kind, &body) else {

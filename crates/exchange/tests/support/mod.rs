@@ -1,8 +1,10 @@
 //! Machines on loopback with contents in memory, for the tests of the exchange.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::cast_possible_truncation,
     reason = "each test uses its part, and may stop where it stands"
 )]
 
@@ -259,6 +261,5 @@ pub async fn fetch(session: &Session, range: ByteRange) -> Result<Vec<u8>, dray_
 pub async fn theirs(session: &Session, is_so: impl Fn(&Holding) -> bool) -> Arc<Holding> {
     let mut theirs = session.theirs();
     let found = tokio::time::timeout(PATIENCE, theirs.wait_for(|holding| is_so(holding))).await;
-    let holding = found.expect("what was waited for did not come").unwrap().clone();
-    holding
+    Arc::clone(&found.expect("what was waited for did not come").unwrap())
 }

@@ -473,3 +473,192 @@ fn wake(waker: &mut Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u32 = 4;
+
+    /// Two ends without a wire between them.
+    struct Ends {
+        dialer: State,
+        listener: State,
+    }
+
+    impl Ends {
+        fn new() -> Self {
+            Self { dialer: State::new(Role::Dialer, LIMIT), listener: State::new(Role::Listener, LIMIT) }
+        }
+
+        /// Carries what either end has to send, until neither has anything; how many bytes of data that was.
+        fn carry(&mut self) -> usize {
+            let mut all = 0;
+            loop {
+                let there = carry(&mut self.dialer, &mut self.listener);
+                let back = carry(&mut self.listener, &mut self.dialer);
+                if there.is_none() && back.is_none() {
+                    return all;
+                }
+                all += there.unwrap_or(0) + back.unwrap_or(0);
+            }
+        }
+    }
+
+    /// `None` when there was no frame at all.
+    fn carry(from: &mut State, to: &mut State) -> Option<usize> {
+        let mut carried = None;
+        while let Some((head, data)) = from.next_frame() {
+            carried = Some(carried.unwrap_or(0) + data.len());
+            to.received_head(head).unwrap();
+            if !data.is_empty() {
+                to.received_data(head.stream, data);
+            }
+        }
+        carried
+    }
+
+    fn write(state: &mut State, id: u32, len: usize) -> bool {
+        let mut bytes = Bytes::from(vec![1; len]);
+        state.poll_write(id, &mut bytes, Waker::noop()).is_ready()
+    }
+
+    fn read_all(state: &mut State, id: u32) -> usize {
+        let mut read = 0;
+        while let Poll::Ready(Ok(Some(bytes))) = state.poll_read(id, Waker::noop()) {
+            read += bytes.len();
+        }
+        read
+    }
+
+    #[test]
+    fn what_an_end_may_send_is_bounded_until_it_is_read() {
+        let mut ends = Ends::new();
+        let id = ends.dialer.open().unwrap().unwrap();
+        assert!(write(&mut ends.dialer, id, 200_000));
+        assert_eq!(ends.carry(), ASK_WINDOW as usize);
+        assert_eq!(ends.listener.accept().unwrap(), Some(id));
+        // What waits at the sender is bounded too.
+        assert!(write(&mut ends.dialer, id, 200_000));
+        assert!(!write(&mut ends.dialer, id, 1));
+        assert_eq!(read_all(&mut ends.listener, id), ASK_WINDOW as usize);
+        // Credit is given for what was read, but not for every crumb.
+        let more = ends.carry();
+        assert!((ASK_WINDOW as usize / 2..=ASK_WINDOW as usize).contains(&more), "{more}");
+        assert!(write(&mut ends.listener, id, 3 << 20));
+        assert_eq!(ends.carry(), ANSWER_WINDOW as usize);
+        assert_eq!(read_all(&mut ends.dialer, id), ANSWER_WINDOW as usize);
+        let more = ends.carry();
+        assert!((ANSWER_WINDOW as usize / 2..=ANSWER_WINDOW as usize).contains(&more), "{more}");
+    }
+
+    #[test]
+    fn streams_take_turns_and_the_first_goes_before_all() {
+        let mut state = State::new(Role::Dialer, LIMIT);
+        for _ in 0..3 {
+            let id = state.open().unwrap().unwrap();
+            state.received_credit(id, 1 << 20).unwrap();
+        }
+        assert!(write(&mut state, 2, 200_000) && write(&mut state, 4, 200_000));
+        let next = |state: &mut State| state.next_frame().unwrap().0.stream;
+        assert_eq!([next(&mut state), next(&mut state), next(&mut state)], [2, 4, 2]);
+        assert!(write(&mut state, 0, 10));
+        assert_eq!([next(&mut state), next(&mut state)], [0, 4]);
+    }
+
+    #[test]
+    fn a_finished_stream_is_forgotten_by_both_ends_and_makes_room_for_another() {
+        let mut ends = Ends::new();
+        for round in 0..20 {
+            let ids: Vec<u32> = std::iter::from_fn(|| ends.dialer.open().unwrap()).collect();
+            assert_eq!(ids.len(), LIMIT as usize, "round {round}");
+            for id in &ids {
+                assert!(write(&mut ends.dialer, *id, 10));
+                ends.dialer.finish(*id);
+            }
+            ends.carry();
+            while let Some(id) = ends.listener.accept().unwrap() {
+                assert_eq!(read_all(&mut ends.listener, id), 10);
+                assert!(matches!(ends.listener.poll_read(id, Waker::noop()), Poll::Ready(Ok(None))));
+                assert!(write(&mut ends.listener, id, 10));
+                // Every second one is given up instead of finished.
+                if id % 4 == 0 {
+                    ends.listener.finish(id);
+                }
+                ends.listener.release_send(id);
+                ends.listener.release_recv(id);
+            }
+            ends.carry();
+            for id in ids {
+                let is_whole = read_all(&mut ends.dialer, id) == 10;
+                assert_eq!(is_whole, id % 4 == 0);
+                ends.dialer.release_send(id);
+                ends.dialer.release_recv(id);
+            }
+            ends.carry();
+            assert!(ends.dialer.streams.is_empty() && ends.listener.streams.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_wanted_ends_at_its_sender() {
+        let mut ends = Ends::new();
+        let id = ends.dialer.open().unwrap().unwrap();
+        assert!(write(&mut ends.dialer, id, 1));
+        ends.carry();
+        assert_eq!(ends.listener.accept().unwrap(), Some(id));
+        assert!(write(&mut ends.listener, id, 5 << 20));
+        ends.dialer.release_recv(id);
+        ends.dialer.release_send(id);
+        ends.carry();
+        let mut bytes = Bytes::from_static(b"more");
+        let written = ends.listener.poll_write(id, &mut bytes, Waker::noop());
+        assert_eq!(written, Poll::Ready(Err(LinkError::Stopped)));
+        ends.listener.release_send(id);
+        ends.listener.release_recv(id);
+        assert!(ends.dialer.streams.is_empty() && ends.listener.streams.is_empty());
+        assert_eq!((ends.dialer.ours_open, ends.listener.theirs_open), (0, 0));
+    }
+
+    #[test]
+    fn rules_are_rules() {
+        let head = |kind, stream, value| Head { kind, stream, value };
+        let broken = |frames: &[Head]| {
+            let mut state = State::new(Role::Listener, LIMIT);
+            frames.iter().map(|head| state.received_head(*head)).find_map(Result::err)
+        };
+        assert_eq!(broken(&[head(Kind::Data, 0, ASK_WINDOW), head(Kind::Fin, 0, 0)]), None);
+        assert!(broken(&[head(Kind::Data, 0, ASK_WINDOW), head(Kind::Data, 0, 1)]).is_some());
+        assert!(broken(&[head(Kind::Fin, 0, 0), head(Kind::Data, 0, 1)]).is_some());
+        assert!(broken(&[head(Kind::Fin, 0, 0), head(Kind::Reset, 0, 0)]).is_some());
+        assert!(broken(&[head(Kind::Data, 2, 1)]).is_some());
+        assert!(broken(&[head(Kind::Stop, 1, 0)]).is_some());
+        assert!(broken(&[head(Kind::Credit, 0, u32::MAX)]).is_some());
+        let many: Vec<Head> = (0..=LIMIT).map(|index| head(Kind::Data, index * 2, 1)).collect();
+        assert_eq!(broken(&many[..LIMIT as usize]), None);
+        assert!(broken(&many).is_some());
+        // Streams that end as soon as they begin are bounded as well.
+        let mut state = State::new(Role::Listener, LIMIT);
+        let refused = (0..100).find_map(|index| {
+            let opened = state.received_head(head(Kind::Fin, index * 2, 0));
+            let stopped = opened.and_then(|()| state.received_head(head(Kind::Stop, index * 2, 0)));
+            while state.next_frame().is_some() {}
+            stopped.err()
+        });
+        assert!(refused.is_some() && state.streams.len() <= LIMIT as usize);
+    }
+
+    #[test]
+    fn crumbs_of_data_do_not_keep_large_buffers() {
+        let mut recv = Recv::default();
+        let large = Bytes::from(vec![7; 64 << 10]);
+        for at in 0..40_000 {
+            recv.push(large.slice(at..at + 1));
+        }
+        assert!(large.is_unique());
+        assert!(recv.queue.len() <= 3);
+        recv.push(large.slice(0..SMALL));
+        let joined: usize = std::iter::from_fn(|| recv.pop()).map(|bytes| bytes.len()).sum();
+        assert_eq!(joined, 40_000 + SMALL);
+    }
+}
