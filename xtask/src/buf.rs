@@ -39,7 +39,8 @@ fn program(root: &Path) -> Result<Option<PathBuf>> {
     let output = install.output().context("could not start npm")?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
-        let reason = told.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
+        // It warns of this and that first.
+        let reason = told.lines().find(|line| line.contains("error")).unwrap_or("no reason given");
         say::step(&format!("buf lint: SKIPPED, npm cannot install {PACKAGE}: {reason}"));
         return Ok(None);
     }

@@ -7,8 +7,8 @@
 //! `bits-do-api.md`; section numbers in the comments are its.
 //!
 //! Start reading at [`table`], the two tables that everything follows from; then [`Job`], the machine, with
-//! [`Call`], [`Event`] and [`Effect`]; then [`Queue`], all jobs of a machine and who runs next; then
-//! [`Delivery`], who is told. [`code`] has the result codes that the whole house uses.
+//! [`Call`], [`Event`] and [`Effect`], and [`download`], the kind of job that Delivery Optimization has; then
+//! [`Queue`], all jobs of a machine and who runs next; then [`Delivery`], who is told. [`code`] has the result codes that the whole house uses.
 
 mod call;
 pub mod code;
