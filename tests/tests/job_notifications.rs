@@ -64,8 +64,7 @@ fn the_classic_client_completes_a_job_of_a_server_without_ranges() -> Result<()>
 }
 
 #[test]
-fn the_classic_client_tries_the_foreground_once_when_ranges_are_asked_of_a_server_without_them() -> Result<()>
-{
+fn the_classic_client_goes_to_the_foreground_when_ranges_are_asked_of_a_server_without_them() -> Result<()> {
     let bytes = random_bytes(2, usize::try_from(SIZE)?);
     let (_server, url) = server_without_ranges(&bytes)?;
     let home = Home::new()?;
@@ -77,7 +76,8 @@ fn the_classic_client_tries_the_foreground_once_when_ranges_are_asked_of_a_serve
     let told = &outcome.stdout;
     assert!(told.contains("error: BG_E_INSUFFICIENT_RANGE_SUPPORT"), "{outcome}");
     assert_eq!(told.matches("resumed in the foreground").count(), 1, "{outcome}");
-    assert_eq!(home.downloaded()?, Vec::<String>::new());
+    assert!(told.contains("completed: S_OK"), "{outcome}");
+    assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes[10..100]);
     Ok(())
 }
 
@@ -102,7 +102,8 @@ fn the_classic_client_in_python_does_the_same() -> Result<()> {
     let outcome = python_client(&home, &daemon, &part)?.wait(PATIENCE)?;
     outcome.expect(0);
     assert_eq!(outcome.stdout.matches("resumed in the foreground").count(), 1, "{outcome}");
-    assert!(outcome.stdout.ends_with("cancelled\n"), "{outcome}");
+    assert!(outcome.stdout.ends_with("completed\n"), "{outcome}");
+    assert!(fs::read(daemon.downloads().join("a.bin"))? == bytes[10..100]);
     Ok(())
 }
 

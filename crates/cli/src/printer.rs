@@ -22,6 +22,13 @@ impl Printer {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
+    /// A result that is bytes, as they are. The caller stops at an error: whoever reads them has gone.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
     /// A result as one JSON object on one line.
     pub(crate) fn json(&self, value: &serde_json::Value) {
         self.data(&value.to_string());

@@ -20,6 +20,7 @@ use super::fetcher::Fetcher;
 use super::handle::Runner;
 use super::message::{Ask, Message};
 use super::proven::Proven;
+use super::readers::{Followed, ReaderId};
 use super::restore::Restored;
 use super::transfers::{FileId, Transfers};
 use super::turn::{Turn, send};
@@ -83,6 +84,9 @@ pub(crate) struct Actor {
     pub(super) peers_off: Option<Told>,
     /// The bytes that are told to be readable, of files under way whose job wants it told.
     pub(super) readable: BTreeMap<FileId, RangeSet>,
+    /// Files that are fetched or read, and what is needed of them.
+    pub(super) followed: BTreeMap<FileId, Followed>,
+    pub(super) next_reader: ReaderId,
     pub(super) outbox: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
     asks: mpsc::Receiver<Ask>,
@@ -117,6 +121,8 @@ impl Actor {
             history: parts.history,
             peers_off: parts.peers_off,
             readable: BTreeMap::new(),
+            followed: BTreeMap::new(),
+            next_reader: 0,
             outbox,
             inbox,
             asks,
@@ -231,11 +237,6 @@ impl Actor {
     /// The number of the last happening: what a look sees is how things are after it.
     pub(crate) fn last_happening(&self) -> u64 {
         self.happenings
-    }
-
-    /// How far the file is, as its transfer last recorded.
-    pub(crate) fn checkpoint(&self, file: FileId) -> Option<Checkpoint> {
-        self.transfers.latest_checkpoint(file).or_else(|| self.checkpoints.get(&file).cloned())
     }
 
     /// When to act even if nobody asks.

@@ -86,14 +86,12 @@ impl Actor {
         }
     }
 
-    /// FileRangesTransferred: what transfers have written to disk since the last time.
+    /// FileRangesTransferred: what transfers have written since the last time.
     pub(super) fn tell_readable(&mut self) {
-        for (transfer, meter) in self.transfers.meters() {
+        for (transfer, _) in self.transfers.meters() {
             let file = (transfer.job, transfer.file);
-            if self.wants_ranges(file)
-                && let Some(kept) = meter.checkpoint_kept()
-            {
-                self.readable(file, kept.filled);
+            if self.wants_ranges(file) {
+                self.readable(file, self.written(file));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dray_engine::{FileTask, Retries};
-use dray_jobs::{Code, Effect, FileIndex, JobId, JobState, Notice, RunId};
+use dray_jobs::{Code, Effect, FileIndex, JobId, JobState, Notice, Priority, RunId};
 
 use super::actor::Actor;
 use super::errand::Work;
@@ -11,12 +11,17 @@ use super::message::Reply;
 use super::meter::Transfer;
 use super::place::ToPlace;
 use super::temp_path;
+use super::transfers::FileId;
 use crate::events::Happening;
+
+/// A file of this size or more is not fetched whole for the ranges of it that are wanted, in bytes.
+const MAX_WITHOUT_RANGES: u64 = 2 << 30;
 
 impl Actor {
     /// Carries out what follows from one call or event. The reply waits for what the call asked of the disk.
     pub(super) fn perform(&mut self, job: JobId, effects: Vec<Effect>, reply: Option<(Reply, Code)>) {
         self.owe(job, &effects);
+        let is_quiet = effects.is_empty();
         let mut work = Work::default();
         for effect in effects {
             match effect {
@@ -26,8 +31,7 @@ impl Actor {
                     self.transfers.stop((job, file));
                 }
                 Effect::Start { file, run } => self.transfers.want((job, file), run),
-                // The engine takes no wishes yet; the bytes come in their own order.
-                Effect::Prefer { .. } => {}
+                Effect::Prefer { file, ranges } => self.prefer((job, file), ranges),
                 Effect::Extend { file, kept } => self.extend(job, file, kept),
                 Effect::DeleteTemp(file) => work.deletes.extend(self.deletion(job, file)),
                 Effect::Rename(file) => work.renames.extend(self.placing(job, file)),
@@ -35,6 +39,9 @@ impl Actor {
                 Effect::Notify(notice) => self.notify(job, notice),
                 Effect::Forget => work.forget = true,
             }
+        }
+        if !is_quiet {
+            self.steer_job(job);
         }
         if work.touches_files() || work.forget && self.is_busy(job) {
             self.add_errand(job, work, reply);
@@ -81,6 +88,7 @@ impl Actor {
     fn deletion(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
         let key = Transfer { job, file, run: RunId(0) }.key();
         self.checkpoints.remove(&(job, file));
+        self.unreadable_now((job, file));
         self.turn.change.no_checkpoint(key);
         if self.proven.remove(&(job, file)).is_some() {
             self.turn.change.not_proven(key);
@@ -102,11 +110,24 @@ impl Actor {
     /// Starts every transfer that has a place and a free file.
     pub(super) fn start_transfers(&mut self) {
         while let Some(((job, file), run)) = self.transfers.next_start() {
-            let Some(task) = self.task(job, file, run) else { continue };
+            let Some(mut task) = self.task(job, file, run) else { continue };
+            task.live = Some(self.live_of((job, file)));
             let before = self.queue.job(job).and_then(|job| job.file(file).ok());
             let before = before.map(|file| (file.progress().bytes_transferred, file.sources()));
             self.transfers.launch(Transfer { job, file, run }, before.unwrap_or_default(), task);
         }
+    }
+
+    /// Whether packed ranges of the file are taken out of the whole: a foreground job may, where the server serves no
+    /// ranges, as long as the file is small (reference 10.7).
+    pub(super) fn comes_without_ranges(&self, (job, index): FileId) -> bool {
+        let Some(job) = self.queue.job(job) else { return false };
+        let Ok(file) = job.file(index) else { return false };
+        let learned = file.learned();
+        job.properties().priority == Priority::Foreground
+            && file.ranges().is_some()
+            && learned.has_ranges == Some(false)
+            && learned.size.is_some_and(|size| size < MAX_WITHOUT_RANGES)
     }
 
     /// What the engine is to fetch; `None` when the start is no longer wanted.
@@ -122,9 +143,10 @@ impl Actor {
             layout: file.layout().clone(),
             temp: temp_path(id, index, file.local()),
             resume: self.checkpoints.get(&(id, index)).cloned(),
+            // What is kept of a file is of that file, under whatever URL it was then.
             resume_elsewhere: true,
             live: None,
-            without_ranges: false,
+            without_ranges: self.comes_without_ranges((id, index)),
             headers: self.queue.job(id)?.request_headers(),
             retries: Retries::default(),
             use_cache: true,

@@ -112,6 +112,7 @@ impl Actor {
     /// Drops a job that has ended.
     pub(super) fn forget(&mut self, job: JobId) {
         self.queue.forget(job);
+        self.steer_job(job);
         self.delivery.refresh(job, None);
         self.turn.forget(job);
         self.moved.remove(&job);

@@ -1,12 +1,14 @@
 //! What reaches the runner: calls of clients, and news of its own transfers and errands.
 
 use dray_jobs::{Call, Caller, Code, EventId, Failure, JobId, JobState, NewJob, SubscriberId};
+use dray_ranges::RangeSet;
 use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::errand::{Done, ErrandId};
 use super::meter::Transfer;
-use super::transfers::Ending;
+use super::readers::ReaderId;
+use super::transfers::{Ending, FileId};
 
 /// News from the runner's own helpers. Each helper has at most one of each kind under way.
 pub(crate) enum Message {
@@ -20,6 +22,10 @@ pub(crate) enum Message {
     Durable(Vec<ErrandId>),
     /// An errand is over.
     Ran(ErrandId, Done),
+    /// A reader waits for these bytes of a file from now on.
+    Waits(FileId, ReaderId, RangeSet),
+    /// A reader has gone.
+    Unread(FileId, ReaderId),
     /// A subscriber listens no more.
     Left(SubscriberId),
     /// The notify command of an event has ended, and whether its exit code was 0.

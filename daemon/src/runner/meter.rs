@@ -152,8 +152,11 @@ pub(crate) fn of_first(sources: BySource, bytes: u64) -> BySource {
 impl Watch for Meter {
     fn event(&self, event: Event) {
         match event {
-            Event::Connecting | Event::Verifying | Event::NoRanges => {}
-            Event::Known { resumed, validators, .. } => self.note(true, |noted| {
+            Event::Connecting | Event::Verifying => {}
+            Event::NoRanges => self.note(true, |noted| {
+                noted.learned.get_or_insert_default().has_ranges = Some(false);
+            }),
+            Event::Known { resumed, validators, has_ranges, .. } => self.note(true, |noted| {
                 noted.connected = true;
                 noted.moved = true;
                 noted.resumed = resumed;
@@ -162,6 +165,7 @@ impl Watch for Meter {
                     size: validators.size,
                     etag: validators.etag,
                     last_modified: validators.last_modified,
+                    has_ranges,
                     ..Learned::default()
                 });
             }),

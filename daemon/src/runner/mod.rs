@@ -25,6 +25,7 @@ mod meter;
 mod news;
 mod place;
 mod proven;
+mod readers;
 mod restore;
 mod settling;
 mod tally;
@@ -46,6 +47,7 @@ pub(crate) use fetcher::Fetcher;
 pub(crate) use handle::Runner;
 pub(crate) use local_error::code_of;
 pub(crate) use message::Answer;
+pub(crate) use readers::{Outlook, Reader};
 pub(crate) use restore::restore;
 
 /// The temporary file of a file: hidden, beside its destination so that the last step is a rename, and the same

@@ -31,6 +31,8 @@ impl Actor {
                 self.begin_errands();
             }
             Message::Ran(id, done) => self.ran(id, done),
+            Message::Waits(file, reader, bytes) => self.waits(file, reader, bytes),
+            Message::Unread(file, reader) => self.unread(file, reader),
             Message::Left(subscriber) => self.delivery.unsubscribe(subscriber),
             Message::Notified(event, success) => self.notified(event, success),
         }
@@ -42,7 +44,12 @@ impl Actor {
             Message::Ended(transfer, ending) => self.ended(transfer, ending.map(|ending| *ending), false),
             Message::Ran(id, done) => self.ran(id, done),
             Message::Notified(event, success) => self.notified(event, success),
-            Message::Wake(_) | Message::Settling(_) | Message::Durable(_) | Message::Left(_) => {}
+            Message::Wake(_)
+            | Message::Settling(_)
+            | Message::Durable(_)
+            | Message::Waits(..)
+            | Message::Unread(..)
+            | Message::Left(_) => {}
         }
     }
 
@@ -97,6 +104,7 @@ impl Actor {
                 self.file_event(transfer, FileEvent::Failed { code, context, detail });
             }
         }
+        self.unfollow(file);
         self.begin_errands();
     }
 
@@ -108,11 +116,25 @@ impl Actor {
 
     fn broken(&mut self, transfer: Transfer, meter: &Meter, error: &FetchError, tell: bool) {
         self.count(meter.with_tally(|tally| tally.bytes()));
-        if tell && !matches!(error, FetchError::Interrupted) {
-            let (code, context, detail) = (error.code(), error.context(), error.to_string());
-            self.file_event(transfer, FileEvent::Failed { code, context, detail });
+        let file = (transfer.job, transfer.file);
+        match error {
+            FetchError::OnlyPart if self.is_present(transfer) && tell && self.wants_more(file) => {
+                self.transfers.want(file, transfer.run);
+            }
+            FetchError::OnlyPart if tell => self.file_event(transfer, FileEvent::RequestedDone),
+            FetchError::NoRanges { .. }
+                if self.is_present(transfer) && tell && self.comes_without_ranges(file) =>
+            {
+                self.transfers.want(file, transfer.run);
+            }
+            FetchError::Interrupted | FetchError::OnlyPart => {}
+            _ if tell => {
+                let (code, context, detail) = (error.code(), error.context(), error.to_string());
+                self.file_event(transfer, FileEvent::Failed { code, context, detail });
+            }
+            _ => {}
         }
-        meter.with_tally(|tally| self.tell_story((transfer.job, transfer.file), tally));
+        meter.with_tally(|tally| self.tell_story(file, tally));
     }
 
     /// Whether the queue still waits for this transfer.
@@ -139,6 +161,7 @@ impl Actor {
         self.start_over(transfer);
         self.proven.insert((transfer.job, transfer.file), proven);
         self.turn.change.proven(transfer.key(), encode(&proven));
+        self.readable_now((transfer.job, transfer.file), proven, fetched.size);
         self.arrivals.notify_one();
         self.metrics.files.inc();
         let bytes = fetched.bytes;

@@ -51,6 +51,7 @@ pub(crate) struct Transfers {
 }
 
 /// What a transfer ended with.
+#[allow(clippy::large_enum_variant, reason = "it travels in a box")]
 pub(crate) enum Ending {
     /// The file is proven, and on the disk as this.
     Whole(Fetched, Proven),
@@ -194,11 +195,6 @@ impl Transfers {
     pub(crate) fn meter(&self, transfer: Transfer) -> Option<Arc<Meter>> {
         let running = self.running.get(&(transfer.job, transfer.file))?;
         (running.transfer == transfer).then(|| running.meter.clone())
-    }
-
-    /// Where a running transfer stood when it last said so.
-    pub(crate) fn latest_checkpoint(&self, file: FileId) -> Option<Checkpoint> {
-        self.running.get(&file)?.meter.checkpoint_kept()
     }
 
     /// Every transfer with its meter.

@@ -215,6 +215,15 @@ impl JobService for Jobs {
         answer(&self.metrics, "UpdateDownloadPosition", self.position(request).await)
     }
 
+    type ReadFileRangeStream = BoxStream<'static, Result<v1::ReadFileRangeResponse, Status>>;
+
+    async fn read_file_range(
+        &self,
+        request: Request<v1::ReadFileRangeRequest>,
+    ) -> Result<Response<Self::ReadFileRangeStream>, Status> {
+        answer(&self.metrics, "ReadFileRange", self.read(request).await)
+    }
+
     async fn set_remote_name(
         &self,
         request: Request<v1::SetRemoteNameRequest>,

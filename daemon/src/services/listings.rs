@@ -97,7 +97,7 @@ impl Jobs {
             let filled: RangeSet = if file.has_arrived() {
                 ByteRange::new(0, file.progress().bytes_transferred).into_iter().collect()
             } else {
-                actor.checkpoint((job.id(), index)).map(|there| there.filled).unwrap_or_default()
+                actor.written((job.id(), index))
             };
             Ok(v1::GetFilledFileRangesResponse { ranges: show::filled(&filled) })
         })

@@ -1,7 +1,7 @@
 //! The services of the local API over the runner: who calls is checked, messages become types, types become messages.
 //!
 //! Nothing is decided here: what a call means is the job machine's, what it does to the disk is the runner's.
-//! [`jobs`] is the job service ([`changes`], [`listings`] and [`errors`] are its larger calls), [`watch`] its event stream, [`daemon`] the daemon service ([`peers`] and [`explain`] are its larger calls), [`downloads`] the service of Delivery Optimization, [`access`] the rule for callers.
+//! [`jobs`] is the job service ([`changes`], [`listings`], [`read`] and [`errors`] are its larger calls), [`watch`] its event stream, [`daemon`] the daemon service ([`peers`] and [`explain`] are its larger calls), [`downloads`] the service of Delivery Optimization, [`access`] the rule for callers.
 
 mod access;
 mod changes;
@@ -14,6 +14,7 @@ mod listings;
 mod names;
 mod pages;
 mod peers;
+mod read;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dray_engine::{BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, GivenBy, Watch, source_of};
+use dray_engine::{
+    BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, GivenBy, Watch, source_of,
+};
 use dray_origin::Validators;
-use dray_ranges::ByteRange;
+use dray_ranges::{ByteRange, RangeSet};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -86,8 +88,14 @@ impl Script {
             Some(Act::Half { bytes }) => {
                 watch.event(known(bytes, resumed));
                 std::fs::write(&task.temp, vec![b'x'; usize::try_from(bytes / 2).unwrap()]).unwrap();
-                watch.event(Event::Received { bytes: (bytes / 2).saturating_sub(resumed), from: GivenBy::Origin });
-                let filled = ByteRange::new(0, bytes / 2).into_iter().collect();
+                watch.event(Event::Received {
+                    bytes: (bytes / 2).saturating_sub(resumed),
+                    from: GivenBy::Origin,
+                });
+                let filled: RangeSet = ByteRange::new(0, bytes / 2).into_iter().collect();
+                if let Some(live) = &task.live {
+                    live.stand(0, Some(bytes), filled.clone(), false);
+                }
                 let checkpoint = Checkpoint {
                     source: source_of(&task.url),
                     ranges: Vec::new(),
@@ -133,6 +141,7 @@ fn known(size: u64, resumed: u64) -> Event {
         resumed,
         file_name: None,
         validators: Validators { size: Some(size), ..Validators::default() },
+        has_ranges: None,
     }
 }
 

@@ -211,11 +211,29 @@ fn adding() -> Vec<Row> {
             "BG_E_TOO_MANY_FILES_IN_JOB",
             "the daemon's own user is an administrator and so exempt; jobs/tests/jobs/limits.rs has it",
         ),
-        left_out(
-            "3.2",
-            "the modification time of a result from the cache is the server's",
-            "a known gap: the engine does not yet set the time of what the cache delivers",
-        ),
+        holds("3.2", "the modification time of a result from the cache is the server's", |rig| {
+            let bytes = dray_tests::random_bytes(302, 200_000);
+            let content =
+                Content { last_modified: Some(MODIFIED.to_owned()), ..Content::new(bytes, "cached") };
+            rig.server.page("/cached", move |ask| content.answer(ask));
+            for round in 0..2 {
+                let id = rig.job(&["/cached"])?;
+                rig.run(&id, JobState::Transferred)?;
+                let file = rig.first_file(&id)?;
+                let cached = file.bytes_by_source.unwrap_or_default().local_cache_bytes;
+                same(cached, if round == 0 { 0 } else { 200_000 })?;
+                rig.complete(&id)?;
+                let modified =
+                    fs::metadata(&file.local_path)?.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+                same(modified.as_secs(), MODIFIED_S)?;
+                // What was delivered first was touched, so that the cache's copy may bear any time.
+                fs::OpenOptions::new()
+                    .append(true)
+                    .open(&file.local_path)?
+                    .set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(5))?;
+            }
+            Ok(())
+        }),
         left_out("3.2", "files over SMB", "dray has no SMB: E_INVALIDARG"),
         left_out(
             "3.2",

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use dray_api::v1::{self, JobState, SuccessCode};
 use dray_tests::{Content, random_bytes};
 
-use crate::rig::{Place, Rig, SIZE, ask, refused, same};
+use crate::rig::{MODIFIED, Place, Rig, SIZE, ask, refused, same, urgent};
 use crate::table::{Row, holds, left_out};
 
 fn range(offset: u64, length: u64) -> v1::FileRange {
@@ -116,8 +116,18 @@ fn packed_ranges() -> Vec<Row> {
             Ok(())
         }),
         holds("8.1", "a server without ranges is BG_E_INSUFFICIENT_RANGE_SUPPORT", |rig| {
-            let id = packed(rig, "/plain", &[range(10, 10), range(5, 2)])?;
-            same(code_of_error(rig, &id)?.as_str(), "BG_E_INSUFFICIENT_RANGE_SUPPORT")
+            let id = rig.create(v1::JobProperties::default())?.job_id;
+            rig.add(&id, v1::NewFile { ranges: vec![range(10, 10)], ..rig.file("/plain") })?;
+            same(code_of_error(rig, &id)?.as_str(), "BG_E_INSUFFICIENT_RANGE_SUPPORT")?;
+            // As long as the file is small, the foreground needs no ranges (10.7).
+            rig.set(&id, urgent())?;
+            rig.run(&id, JobState::Transferred)?;
+            let asked = rig.server.asks("/plain").last().and_then(dray_tests::Ask::range);
+            same(asked, None)?;
+            let path = rig.first_file(&id)?.local_path;
+            rig.complete(&id)?;
+            ensure!(std::fs::read(path)? == rig.content.bytes[10..20], "not those bytes");
+            Ok(())
         }),
         holds("8.1", "the total is the sum of the ranges, unknown with one to the end", |rig| {
             let id = packed(rig, "/a", &[range(0, 100), range(200, 50)])?;
@@ -336,20 +346,122 @@ fn remote_names() -> Vec<Row> {
                 Ok(())
             },
         ),
-        left_out(
+        holds(
             "8.6",
-            "a file in progress goes on at a new place with the same size and time stamp",
-            "a known gap: a checkpoint of the engine belongs to its URL, so the file starts over",
+            "a file in progress goes on at a new place with the same size and time stamp, by either call",
+            |rig| {
+                let dated = |etag: &str| Content {
+                    last_modified: Some(MODIFIED.to_owned()),
+                    ..Content::new(random_bytes(314, 4 << 20), etag)
+                };
+                let (here, there) = (dated("of one server"), dated("of another"));
+                rig.server.page("/same/here", move |ask| here.answer(ask).at_rate(1 << 20));
+                for place in ["/named", "/prefixed"] {
+                    let there = there.clone();
+                    rig.server.page(place, move |ask| there.answer(ask));
+                    let id = half_of(rig, "/same/here")?;
+                    if place == "/named" {
+                        rig.suspend(&id)?;
+                        ask!(rig, set_remote_name, name(&id, &rig.url(place)))?;
+                        rig.resume(&id)?;
+                    } else {
+                        let moved = prefix(&id, &rig.url("/same/here"), &rig.url(place));
+                        ask!(rig, replace_remote_prefix, moved)?;
+                    }
+                    rig.wait_for(&id, JobState::Transferred)?;
+                    let first = rig.server.asks(place).first().and_then(dray_tests::Ask::range);
+                    ensure!(first.is_some_and(|(from, _)| from > 1 << 19), "it started over: {first:?}");
+                    let path = rig.first_file(&id)?.local_path;
+                    rig.complete(&id)?;
+                    ensure!(std::fs::read(path)? == there_bytes(), "not the file");
+                }
+                Ok(())
+            },
         ),
-        left_out(
+        holds(
             "8.4",
             "in on-demand mode only what was asked for is transferred, and the job ends SUSPENDED",
-            "a known gap: the runner does not hand requests to the engine yet; jobs/tests has the rule",
+            |rig| {
+                let id = on_demand(rig)?;
+                ask!(rig, request_file_ranges, request(&id, &[range(50_000, 9), range(10, 10)]))?;
+                rig.resume(&id)?;
+                rig.wait_for(&id, JobState::Suspended)?;
+                same(
+                    ask!(rig, get_filled_file_ranges, filled(&id))?.ranges,
+                    vec![range(10, 10), range(50_000, 9)],
+                )?;
+                same(rig.get(&id)?.progress.unwrap_or_default().bytes_transferred, 19)?;
+                let temporary = std::fs::read(rig.first_file(&id)?.temporary_path)?;
+                same(&temporary[50_000..50_009], &rig.content.bytes[50_000..50_009])
+            },
         ),
-        left_out(
+        holds(
             "8.4",
-            "what was asked for comes first",
-            "a known gap: the runner does not hand requests to the engine yet; jobs/tests has the rule",
+            "a new request followed by Resume continues, and the whole file in the end is TRANSFERRED",
+            |rig| {
+                let id = on_demand(rig)?;
+                ask!(rig, request_file_ranges, request(&id, &[range(0, 1000)]))?;
+                rig.resume(&id)?;
+                rig.wait_for(&id, JobState::Suspended)?;
+                ask!(rig, request_file_ranges, request(&id, &[rest(900)]))?;
+                rig.run(&id, JobState::Transferred)?;
+                let path = rig.first_file(&id)?.local_path;
+                rig.complete(&id)?;
+                ensure!(std::fs::read(path)? == rig.content.bytes[..], "not the file");
+                Ok(())
+            },
         ),
+        holds("8.4", "on demand of a server without ranges is BG_E_RANDOM_ACCESS_NOT_SUPPORTED", |rig| {
+            let id = rig.create(v1::JobProperties { on_demand_mode: Some(true), ..urgent() })?.job_id;
+            rig.add(&id, rig.file("/plain"))?;
+            ask!(rig, request_file_ranges, request(&id, &[range(50_000, 9)]))?;
+            rig.run(&id, JobState::Error)?;
+            let error = rig.error(&id)?.detail.unwrap_or_default();
+            same(error.name.as_str(), "BG_E_RANDOM_ACCESS_NOT_SUPPORTED")
+        }),
+        holds("8.4", "what was asked for comes first, and then the rest, whichever call asked", |rig| {
+            for call in ["RequestFileRanges", "UpdateDownloadPosition"] {
+                let id = rig.at(Place::Transferring)?;
+                let end = (32_u64 << 20) - 1000;
+                if call == "RequestFileRanges" {
+                    ask!(rig, request_file_ranges, request(&id, &[range(end, 1000)]))?;
+                } else {
+                    ask!(rig, update_download_position, position(&id, end))?;
+                }
+                dray_tests::until(call, std::time::Duration::from_secs(20), || {
+                    let there = ask!(rig, get_filled_file_ranges, filled(&id))?.ranges;
+                    Ok(there.last().is_some_and(|last| last.offset == end).then_some(()))
+                })?;
+                let there = rig.get(&id)?.progress.unwrap_or_default().bytes_transferred;
+                ensure!(there < 24 << 20, "nearly all was there: {there}");
+                same(rig.get(&id)?.state(), JobState::Transferring)?;
+                rig.cancel(&id)?;
+            }
+            Ok(())
+        }),
     ]
+}
+
+/// A job that has fetched a part of a page of 4 MiB, and more than half a mebibyte of it.
+fn half_of(rig: &Rig<'_>, page: &str) -> Result<String> {
+    let id = rig.job(&[page])?;
+    rig.run(&id, JobState::Transferring)?;
+    dray_tests::until("a part", std::time::Duration::from_secs(60), || {
+        let there = ask!(rig, get_filled_file_ranges, filled(&id))?.ranges;
+        Ok((there.iter().filter_map(|range| range.length).sum::<u64>() > 3 << 19).then_some(()))
+    })?;
+    Ok(id)
+}
+
+fn there_bytes() -> Vec<u8> {
+    random_bytes(314, 4 << 20)
+}
+
+/// A job in on-demand mode with the bytes of `/a`, on a page that is not in the cache.
+fn on_demand(rig: &Rig<'_>) -> Result<String> {
+    let id = rig.create(v1::JobProperties { on_demand_mode: Some(true), ..urgent() })?.job_id;
+    let (page, content) = (format!("/on-demand/{id}"), rig.content.clone());
+    rig.server.page(&page, move |ask| content.answer(ask));
+    rig.add(&id, rig.file(&page))?;
+    Ok(id)
 }

@@ -38,6 +38,15 @@ macro_rules! not_implemented {
                 Ok(Response::new(CreateJobResponse { job: Some(job) }))
             }
 
+            type ReadFileRangeStream = Pin<Box<dyn Stream<Item = Result<ReadFileRangeResponse, Status>> + Send>>;
+
+            async fn read_file_range(
+                &self,
+                _: Request<ReadFileRangeRequest>,
+            ) -> Answer<Self::ReadFileRangeStream> {
+                Err(Status::unimplemented("not here"))
+            }
+
             type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<WatchEventsResponse, Status>> + Send>>;
 
             async fn watch_events(&self, _: Request<WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {

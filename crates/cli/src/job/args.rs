@@ -60,6 +60,8 @@ pub(super) enum JobCommand {
     Request(RequestArgs),
     /// Let the missing bytes of a file from here on come first.
     Position(PositionArgs),
+    /// Write the bytes of a file to standard output as soon as they are there, before the rest of the file.
+    Read(ReadArgs),
     /// Become the owner of jobs; for administrators.
     Own {
         /// Ids of the jobs, or the beginnings of them.
@@ -297,6 +299,24 @@ pub(super) struct RequestArgs {
     /// Number of the file in the job.
     #[arg(long, default_value_t = 0)]
     pub(super) file: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadArgs {
+    /// Id of the job, or the beginning of it.
+    pub(super) job: String,
+    /// Number of the file in the job.
+    #[arg(default_value_t = 0)]
+    pub(super) file: u32,
+    /// Only these bytes. LAST is included, FIRST- is to the end.
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub(super) range: Option<RangeSpec>,
+    /// Write nothing before the whole file has arrived and is verified.
+    #[arg(long)]
+    pub(super) verified: bool,
+    /// Longest wait for a next byte, as in 90, 10m, 2h [default: 1m].
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(super) patience: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `dray job`: a client of the daemon's job service.
 //!
 //! Each command is one or two calls and a way to print the answer. [`args`] is what can be typed, [`link`] the way to the
-//! daemon, [`drive`] and [`files`] the calls that change something, [`show`] and [`watch`] those that look. What is printed comes from
+//! daemon, [`drive`] and [`files`] the calls that change something, [`show`], [`watch`] and [`read`] those that look. What is printed comes from
 //! [`json`] for scripts and from [`text`] for people; a failure is a [`Problem`](problem::Problem) and printed here, once.
 
 mod args;
@@ -13,6 +13,7 @@ mod holes;
 mod json;
 pub(crate) mod link;
 pub(crate) mod problem;
+mod read;
 mod show;
 pub(crate) mod text;
 mod track;
@@ -50,6 +51,7 @@ async fn dispatch(command: JobCommand, socket: Option<PathBuf>, printer: &Printe
         JobCommand::Validate(validate) => files::validate(link, validate, printer).await,
         JobCommand::Request(request) => files::request(link, request, printer).await,
         JobCommand::Position(position) => files::position(link, position, printer).await,
+        JobCommand::Read(args) => read::read(link, args, printer).await,
         JobCommand::Own { jobs } => files::own(link, jobs, printer).await,
         JobCommand::Error { job } => show::error(link, &job, printer).await,
         JobCommand::Code { code } => show::code(link, code, printer).await,

@@ -225,6 +225,22 @@ impl JobService for Fake {
         Ok(Response::new(CompleteJobResponse { code, files_completed: 2, files_total: 5 }))
     }
 
+    type ReadFileRangeStream = Pin<Box<dyn Stream<Item = Result<ReadFileRangeResponse, Status>> + Send>>;
+
+    async fn read_file_range(
+        &self,
+        request: Request<ReadFileRangeRequest>,
+    ) -> Answer<Self::ReadFileRangeStream> {
+        self.note(request.get_ref());
+        let piece = |offset, data: &[u8]| {
+            Ok(ReadFileRangeResponse { offset, data: data.to_vec(), verified: false, file_size: Some(4096) })
+        };
+        let lost = refusal("BG_E_REMOTE_FILE_CHANGED", 0x8020_0073, "the file has changed", "");
+        let pieces = vec![piece(5, b"by\0te"), piece(10, b"s\n"), Err(lost)];
+        let count = if request.get_ref().length.is_some() { 2 } else { 3 };
+        Ok(Response::new(Box::pin(tokio_stream::iter(pieces).take(count))))
+    }
+
     type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<WatchEventsResponse, Status>> + Send>>;
 
     async fn watch_events(&self, request: Request<WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
