@@ -66,7 +66,7 @@ impl Planner {
             return;
         };
         let is_credible = state.bytes > 0;
-        let mut is_of_use = false;
+        let (mut is_of_use, mut may_double) = (false, false);
         let shape = board.shape();
         for piece in gained.iter().flat_map(|range| shape.whole(range)) {
             if !peer.has.insert(piece) {
@@ -78,12 +78,15 @@ impl Planner {
                 self.swarm.news = now;
             }
             is_of_use |= board.is_open(piece);
+            may_double |= board.need.contains(piece);
         }
+        may_double &= self.swarm.is_ending;
         if is_of_use && !peer.is_fresh {
             peer.is_fresh = true;
             self.swarm.fresh.push(source);
         }
-        self.replan |= is_of_use && self.swarm.asked_of_peers < self.settings.max_peer_requests;
+        self.replan |=
+            (is_of_use || may_double) && self.swarm.asked_of_peers < self.settings.max_peer_requests;
         if is_credible && self.swarm.asked_of_servers > 0 {
             self.yield_to_holder(now, gained);
         }
@@ -274,7 +277,7 @@ impl Planner {
         let Some(board) = &self.swarm.board else { return };
         let Some(peer) = self.sources.get_mut(&source).and_then(|state| state.peer.as_mut()) else { return };
         let before: Vec<Range<usize>> = peer.claims.iter().collect();
-        peer.claims.set(now, fetching.iter().map(|range| board.touched(range)));
+        peer.claims.set(now, fetching.iter().map(|range| board.touched(range)), &peer.has);
         let gave_up = |piece: usize| !peer.claims.contains(piece) && !peer.has.contains(piece);
         if before.into_iter().flatten().any(gave_up) {
             self.swarm.opened = now;
@@ -345,11 +348,6 @@ impl Planner {
 
     pub(crate) fn is_of_server(&self, request: &Request) -> bool {
         self.sources.get(&request.source).is_some_and(SourceState::is_server)
-    }
-
-    /// Whether it was asked of a peer.
-    pub(crate) fn is_of_peer(&self, request: &Request) -> bool {
-        self.sources.get(&request.source).is_some_and(SourceState::is_peer)
     }
 
     /// A request will bring these bytes.

@@ -195,10 +195,12 @@ impl Planner {
     /// At the end, when all that is missing is on its way: what takes long is asked of a second peer.
     fn double(&mut self, now: Time) -> bool {
         self.swarm.double_due = None;
+        self.swarm.is_ending = false;
         let Some(board) = &self.swarm.board else { return false };
         if self.requests.is_empty() || board.has_open() {
             return false;
         }
+        self.swarm.is_ending = true;
         let usual = self.swarm.usual.unwrap_or(DOUBLE_FLOOR);
         let after = usual.saturating_mul(DOUBLE_FACTOR).max(DOUBLE_FLOOR);
         let mut due: Option<Time> = None;

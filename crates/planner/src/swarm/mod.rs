@@ -98,6 +98,8 @@ pub(crate) struct Swarm {
     pub(crate) claims_due: Option<Time>,
     /// When a piece was last given up by one that had claimed it.
     pub(crate) opened: Time,
+    /// Whether all that is missing is on its way.
+    pub(crate) is_ending: bool,
     /// When a request to a peer may be doubled.
     pub(crate) double_due: Option<Time>,
     /// Whether bytes came that may make a request unnecessary.

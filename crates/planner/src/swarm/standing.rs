@@ -25,8 +25,9 @@ const LATE_CEILING: Duration = Duration::from_secs(120);
 /// The same, when nothing is known of how fast the origin is.
 const LATE_UNKNOWN: Duration = Duration::from_secs(5);
 
-/// No downloader is believed to fetch more pieces than this at once, or a quarter of all.
-const MAX_CLAIMED: usize = 16;
+/// No downloader is believed to fetch more pieces at once than this, or than come here in this time.
+const MAX_CLAIMED: usize = 8;
+const MAX_CLAIMED_TIME: Duration = Duration::from_secs(5);
 
 /// Shares are even when nobody has come or gone for this long.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
@@ -67,22 +68,27 @@ impl Planner {
     pub(crate) fn claimed_by_others(&mut self, now: Time) -> (Bits, Bits) {
         let pieces = self.swarm.board.as_ref().map_or(0, |board| board.pieces());
         let own = self.own_pace();
+        let most = own.map_or(0, |own| MAX_CLAIMED_TIME.as_nanos() / own.as_nanos().max(1));
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(MAX_CLAIMED);
         let (mut claimed, mut believed) = (Bits::none(pieces), Bits::none(pieces));
-        self.swarm.claims_due = None;
-        for peer in self.sources.values().filter_map(|state| state.peer.as_ref()) {
-            let Some(late) = peer.claims.late_at(patience(peer.claims.pace(), own)) else { continue };
-            for piece in peer.claims.iter().flatten().take(MAX_CLAIMED.max(pieces / 4)) {
+        let mut wake: Option<Time> = None;
+        for peer in self.sources.values_mut().filter_map(|state| state.peer.as_mut()) {
+            let patience = patience(peer.claims.pace(), own);
+            let Some(late) = peer.claims.late_at(now, patience) else { continue };
+            let unfinished = peer.claims.iter().flatten().filter(|piece| !peer.has.contains(*piece));
+            for piece in unfinished.take(most) {
                 claimed.insert(piece);
                 if late > now {
                     believed.insert(piece);
                 }
             }
             if late > now {
-                self.swarm.claims_due = Some(self.swarm.claims_due.map_or(late, |due| due.min(late)));
+                wake = Some(wake.map_or(late, |wake| wake.min(late)));
             } else {
                 self.swarm.opened = self.swarm.opened.max(late);
             }
         }
+        self.swarm.claims_due = wake;
         (claimed, believed)
     }
 

@@ -157,7 +157,7 @@ fn connections_to_the_origin_that_break_are_made_again() {
 fn liars_cost_time_and_never_a_byte() {
     // Who poisons is shut out and fetches the whole for itself; what it gave is fetched again.
     for (way, name, copies) in
-        [(Way::Poisons, "poisons", 2.2), (Way::Boasts, "boasts", 1.35), (Way::Hoards, "hoards", 1.1)]
+        [(Way::Poisons, "poisons", 2.2), (Way::Boasts, "boasts", 1.35), (Way::Hoards, "hoards", 1.2)]
     {
         for machines in [8, 20] {
             let mut setting = Setting::lab(machines);

@@ -531,6 +531,15 @@ impl Swarm {
         let now = self.time();
         let Some(flow) = self.machines[at as usize].flow(request).copied() else { return };
         let lies = flow.from.is_some_and(|from| self.machines[from as usize].nature.way == Way::Poisons);
+        if std::env::var("LATE").is_ok_and(|from| self.now as f64 / 1e9 > from.parse().unwrap()) {
+            println!(
+                "{:.3} {at} got piece {} from {:?}, {} run",
+                self.now as f64 / 1e9,
+                flow.next / self.setting.piece_len,
+                flow.from,
+                self.machines[at as usize].flows.len()
+            );
+        }
         let machine = &mut self.machines[at as usize];
         let mut rest = ByteRange::new(flow.next, end.min(flow.end));
         let mut proven = RangeSet::new();
