@@ -1,13 +1,14 @@
-//! Conformance with BITS: one row per documented rule of sections 2 to 8 and 13 of the reference, played against a real `drayd` over its
+//! Conformance with BITS: one row per documented rule of sections 2 to 8, 12 and 13 of the reference, played against a real `drayd` over its
 //! socket with the gRPC client that other programs use.
 //!
 //! A row carries the number of its section and the rule in a sentence. A rule that is left out has a row too, with the reason. Start
 //! reading at [`table`] for what a row is and [`rig`] for what it plays with; `section_N` are the rows,
 //! [`sweep`] is every call with every argument out of range. Section 9 is in
-//! `job_notifications.rs`; 12 has its differences from BITS in 13, as far as dray has them; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
+//! `job_notifications.rs`; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
 
 mod download;
 mod rig;
+mod section_12;
 mod section_13;
 mod section_2;
 mod section_3;
@@ -33,6 +34,7 @@ fn all() -> Vec<Row> {
         section_6::rows(),
         section_7::rows(),
         section_8::rows(),
+        section_12::rows(),
         section_13::rows(),
         sweep::rows(),
     ]

@@ -1,8 +1,10 @@
 //! Every call with arguments out of range, in every state: a typed refusal or success, and a daemon that lives on.
 
 use anyhow::{Result, ensure};
-use dray_api::v1;
+use dray_api::v1::download_value::Value;
+use dray_api::v1::{self, DownloadState};
 
+use crate::download::{enquire, ranges};
 use crate::rig::{Answer, Place, Refused, Rig, ask};
 use crate::table::{Row, holds};
 
@@ -31,6 +33,10 @@ fn typed<T>(what: &str, outcome: Answer<T>) -> Result<()> {
     Ok(())
 }
 
+fn bits_of(number: u64) -> u32 {
+    u32::try_from(number & 0xffff_ffff).unwrap_or(0)
+}
+
 fn numbers(rig: &Rig<'_>, id: &str, number: u64) -> Result<()> {
     let job_id = || id.to_owned();
     let file_index = u32::try_from(number).unwrap_or(0);
@@ -49,6 +55,18 @@ fn numbers(rig: &Rig<'_>, id: &str, number: u64) -> Result<()> {
     typed("GetFilledFileRanges", ask!(rig, get_filled_file_ranges, request))?;
     let request = v1::GetFileRangesRequest { job_id: job_id(), file_index };
     typed("GetFileRanges", ask!(rig, get_file_ranges, request))?;
+    for length in [None, Some(number)] {
+        let patience_s = Some(bits_of(number));
+        let request = v1::ReadFileRangeRequest {
+            job_id: job_id(),
+            file_index,
+            offset: number,
+            length,
+            verified_only: false,
+            patience_s,
+        };
+        typed("ReadFileRange", ask!(rig, read_file_range, request))?;
+    }
     typed("AddFiles", rig.add(id, v1::NewFile { ranges, ..rig.file("/a") }))?;
     let bits = u32::try_from(number & 0xffff_ffff)?;
     let none = v1::JobProperties::default;
@@ -110,5 +128,64 @@ pub(crate) fn rows() -> Vec<Row> {
             typed("CancelJob", rig.cancel(&id))
         })
     };
-    PLACES.into_iter().map(row).collect()
+    let states = [
+        DownloadState::Created,
+        DownloadState::Transferring,
+        DownloadState::Paused,
+        DownloadState::Transferred,
+        DownloadState::Finalized,
+        DownloadState::Aborted,
+    ];
+    PLACES.into_iter().map(row).chain(states.into_iter().map(of_download)).collect()
+}
+
+fn of_download(state: DownloadState) -> Row {
+    let name = state.short_name();
+    holds(
+        "16.4",
+        format!("whatever is asked of a download that is {name}, the answer is typed"),
+        move |rig| {
+            for number in NUMBERS {
+                let (id, _) = rig.download_at(state)?;
+                download_numbers(rig, &id, number)?;
+                let _ = rig.abort(&id);
+            }
+            let (id, _) = rig.download_at(state)?;
+            for text in TEXTS {
+                for property in 0..=31 {
+                    let value = Value::Text(text.to_owned());
+                    typed("SetDownloadProperty", rig.set_number(&id, property, Some(value)))?;
+                    typed("GetDownloadProperty", rig.value_of(&id, property))?;
+                }
+                let category = v1::DownloadCategory { property: 2, value: text.to_owned() };
+                let request = v1::EnumDownloadsRequest {
+                    category: Some(category),
+                    page_size: u32::MAX,
+                    page_token: text.to_owned(),
+                };
+                typed("EnumDownloads", enquire!(rig, enum_downloads, request))?;
+                typed("StartDownload", rig.start(&id, None))?;
+            }
+            typed("AbortDownload", rig.abort(&id))
+        },
+    )
+}
+
+fn download_numbers(rig: &Rig<'_>, id: &str, number: u64) -> Result<()> {
+    let bits = u32::try_from(number & 0xffff_ffff)?;
+    // From the last on: the sink and the URL stay as they are while it can be started.
+    for property in (3..=30).rev().filter(|property| *property != 5) {
+        for value in [Value::Number(bits), Value::Long(number), Value::Bytes(vec![0xff; 9])] {
+            typed("SetDownloadProperty", rig.set_number(id, property, Some(value)))?;
+        }
+    }
+    // In blocking mode a start would wait.
+    typed("SetDownloadProperty", rig.set_number(id, 13, Some(Value::Flag(false))))?;
+    for list in [[(number, 1), (0, number)], [(number, number), (number, u64::MAX)]] {
+        typed("StartDownload", rig.start(id, ranges(&list)))?;
+    }
+    typed("SetDownloadProperty", rig.set_number(id, bits.cast_signed(), Some(Value::Long(number))))?;
+    typed("GetDownloadProperty", rig.value_of(id, bits.cast_signed()))?;
+    typed("FinalizeDownload", rig.finalize(id))?;
+    typed("PauseDownload", rig.pause(id))
 }
