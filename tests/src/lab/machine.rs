@@ -141,6 +141,20 @@ impl Machine {
         self.begin(&[&["get", "--daemon", "--json", url, "-o", name], options].concat())
     }
 
+    /// `dray status --json`.
+    pub fn status(&self) -> Result<Value> {
+        let told = self.dray(&["status", "--json"])?;
+        ensure!(told.code == 0, "{told}\n{}", self.log());
+        told.json()
+    }
+
+    /// How many peers are connected.
+    pub fn connected(&self) -> Result<usize> {
+        let status = self.status()?;
+        let count = status["peers"]["connected"].as_u64();
+        Ok(usize::try_from(count.with_context(|| format!("no peers in {status}"))?)?)
+    }
+
     /// `dray peers --json`.
     pub fn peers(&self) -> Result<Value> {
         let told = self.dray(&["peers", "--json"])?;

@@ -4,7 +4,12 @@
 //! ignored, and so reported as skipped, and the reason is said. Nothing here asserts a time: what is asserted is who gave which bytes,
 //! and that every file is what it should be.
 
+mod faults;
+mod fleet;
 mod ground;
+mod hostile;
+mod subnets;
+mod together;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,7 +22,7 @@ use libtest_mimic::{Arguments, Trial};
 type Case = (&'static str, fn() -> Result<()>);
 
 /// What a case is built on, then what dray does on it.
-const CASES: &[&[Case]] = &[ground::CASES];
+const CASES: &[&[Case]] = &[ground::CASES, together::CASES, faults::CASES, subnets::CASES, hostile::CASES];
 
 fn main() -> ExitCode {
     if let Some(code) = ground::stand_in() {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use dray_tests::{Machine, Mbit, Usage, until};
-use serde_json::Value;
 
 use super::super::course::{Course, NAME};
 use super::{Entrant, Team};
@@ -37,15 +36,9 @@ impl Fleet {
     fn meet(&self) -> Result<()> {
         let others = self.machines.len() - 1;
         self.machines.iter().try_for_each(|machine| {
-            until("the machines to meet", MEET, || Ok((connected(&machine.peers()?) >= others).then_some(())))
+            until("the machines to meet", MEET, || Ok((machine.connected()? >= others).then_some(())))
         })
     }
-}
-
-/// How many of `dray peers --json` are connected.
-fn connected(peers: &Value) -> usize {
-    let rows = peers.get("peers").unwrap_or(peers).as_array();
-    rows.map_or(0, |rows| rows.iter().filter(|row| row["state"] == "connected").count())
 }
 
 impl Team for Fleet {
