@@ -303,7 +303,11 @@ fn a_reader_hears_why_nothing_comes() -> Result<()> {
     let nobody = Job { id: "00000000-0000-4000-8000-000000000000".to_owned() };
     assert_eq!(refused(whole(&nobody)), "BG_E_NOT_FOUND");
     assert_eq!(refused(ReadFileRangeRequest { job_id: "x".to_owned(), ..whole(&job) }), "BG_E_NOT_FOUND");
-    let missing = Job::begin(&daemon, &server.url("/missing"), "b.bin", &[])?;
+    // In the background it would wait for its time slice.
+    let missing = Job::create(&daemon)?;
+    daemon.dray(&["job", "set", &missing.id, "--priority", "foreground"])?.expect(0);
+    missing.add(&daemon, &server.url("/missing"), "b.bin", &[])?.expect(0);
+    missing.call(&daemon, "resume")?.expect(0);
     assert_eq!(refused(whole(&missing)), "BG_E_HTTP_ERROR_404");
     let killed = client.open(part(&job, 1000, None)).map_err(anyhow::Error::msg)?;
     drop(daemon);

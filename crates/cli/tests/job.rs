@@ -195,6 +195,21 @@ fn the_calls_on_files_and_owners_ask_what_was_typed() {
 }
 
 #[test]
+fn the_bytes_of_a_file_go_to_standard_output_as_they_are_and_what_ends_them_early_to_the_other() {
+    let running = fake::start();
+    let part = dray(&running, &["read", FIRST, "3", "--range", "5-11", "--verified", "--patience", "2m"]);
+    assert_eq!((code(&part), &part.stdout[..], err(&part).as_str()), (0, &b"by\0tes\n"[..], ""));
+    let noted = running.fake.with(|state| state.asked.join("\n"));
+    let asked = "file_index: 3, offset: 5, length: Some(7), verified_only: true, patience_s: Some(120)";
+    assert!(noted.contains(asked), "{noted}");
+    for args in [&["read", FIRST][..], &["read", FIRST, "--json"]] {
+        let lost = dray(&running, args);
+        assert_eq!((code(&lost), &lost.stdout[..]), (1, &b"by\0tes\n"[..]), "{args:?}");
+        assert!(err(&lost).contains("BG_E_REMOTE_FILE_CHANGED"), "{}", err(&lost));
+    }
+}
+
+#[test]
 fn a_prefix_that_no_file_has_is_a_warning_and_no_failure() {
     let running = fake::start();
     let output = dray(&running, &["replace-prefix", FIRST, "http://nobody/", "http://b/"]);

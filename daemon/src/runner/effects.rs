@@ -43,6 +43,10 @@ impl Actor {
         if !is_quiet {
             self.steer_job(job);
         }
+        // Readers hear first why the bytes go.
+        for (file, _) in &work.deletes {
+            self.unreadable_now((job, *file));
+        }
         if work.touches_files() || work.forget && self.is_busy(job) {
             self.add_errand(job, work, reply);
             return;
@@ -88,7 +92,6 @@ impl Actor {
     fn deletion(&mut self, job: JobId, file: FileIndex) -> Option<(FileIndex, PathBuf)> {
         let key = Transfer { job, file, run: RunId(0) }.key();
         self.checkpoints.remove(&(job, file));
-        self.unreadable_now((job, file));
         self.turn.change.no_checkpoint(key);
         if self.proven.remove(&(job, file)).is_some() {
             self.turn.change.not_proven(key);

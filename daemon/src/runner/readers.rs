@@ -130,7 +130,7 @@ impl Actor {
                 let all = ByteRange::new(0, size).into_iter().collect();
                 followed.live.stand(proven.number(), Some(size), all, true);
             } else if let Some(kept) = kept {
-                followed.live.stand(kept.sink, kept.size, kept.filled.clone(), false);
+                followed.live.stand(kept.sink, kept.size, kept.filled.difference(&kept.unproven), false);
             }
         }
         self.followed.insert(file, followed);
@@ -140,7 +140,10 @@ impl Actor {
     pub(crate) fn written(&self, file: FileId) -> RangeSet {
         match self.followed.get(&file).filter(|_| self.transfers.is_running(file)) {
             Some(followed) => followed.live.standing().borrow().written.clone(),
-            None => self.checkpoints.get(&file).map(|kept| kept.filled.clone()).unwrap_or_default(),
+            None => {
+                let kept = self.checkpoints.get(&file);
+                kept.map(|kept| kept.filled.difference(&kept.unproven)).unwrap_or_default()
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dray_jobs::{Call, Code, FileIndex, Job, JobState, Rules};
+use dray_jobs::{Call, Caller, Code, FileIndex, Job, JobState, Owner, Rules};
 
 use crate::testing::{Act, House, url};
 
@@ -321,4 +321,31 @@ async fn calls_after_the_end_are_told_that_the_daemon_stops() {
     house.stop().await;
     let failure = runner.call(crate::testing::caller(), job, Call::Resume).await.unwrap_err();
     assert_eq!(failure.code, Code::E_ABORT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_read_by_its_owner_and_administrators_and_by_no_more_of_them_than_there_are_places() {
+    let house = House::new();
+    let job = running(&house, &[("a", Act::Half { bytes: 1000 })]).await;
+    let open = async |caller: Caller, file: u32| {
+        house.runner.look(move |actor| actor.read_file(caller, job, FileIndex(file))).await.unwrap()
+    };
+    let stranger = open(Caller::user(Owner::new("8")), 0).await;
+    assert_eq!(stranger.err().map(|failure| failure.code), Some(Code::BG_E_NOT_FOUND));
+    let owner = || Caller::user(Owner::new("7"));
+    assert_eq!(open(owner(), 1).await.err().map(|failure| failure.code), Some(Code::BG_E_FILE_NOT_FOUND));
+    let mut readers = Vec::new();
+    for _ in 0..64 {
+        readers.push(open(owner(), 0).await.unwrap());
+    }
+    assert_eq!(open(owner(), 0).await.err().map(|failure| failure.code), Some(Code::E_OUTOFMEMORY));
+    readers.push(open(Caller::administrator(Owner::new("0")), 0).await.unwrap());
+    drop(readers);
+    let reader = open(owner(), 0).await.unwrap();
+    let mut standing = reader.live.standing();
+    standing.wait_for(|standing| standing.written.len_bytes() == 500).await.unwrap();
+    house.call(job, Call::Cancel).await.unwrap();
+    let mut outlook = reader.outlook.clone();
+    let gone = outlook.wait_for(|outlook| outlook.end.is_some()).await.unwrap().end.clone();
+    assert_eq!(gone.unwrap().code, Code::BG_E_NOT_FOUND);
 }

@@ -164,7 +164,8 @@ impl Reading {
                 return Ok(None);
             }
             if self.version.is_some_and(|version| version != there.version) {
-                return Err(changed());
+                // Perhaps the job has ended, which is the better reason.
+                return Err(outlook.borrow().end.clone().unwrap_or_else(changed));
             }
             self.ask_ahead(&there);
             let is_ready = there.is_proven && ahead.proven.is_some() || !self.verified_only;
