@@ -1,10 +1,12 @@
 //! The service of Delivery Optimization: downloads over the same runner as the jobs.
 //!
 //! Nothing is decided here: what a call means is `dray_jobs::download`'s. [`place`] makes sure that the file can go where
-//! it shall, [`listing`] is EnumDownloads, [`watch`] tells of every status.
+//! it shall, [`listing`] is EnumDownloads, [`watch`] tells of every status, [`secrets`] keeps
+//! the headers of a download to its owner.
 
 mod listing;
 mod place;
+mod secrets;
 mod watch;
 
 use std::sync::Arc;
@@ -151,7 +153,14 @@ impl Downloads {
         // A wrong download is said before a wrong property.
         self.look(caller.clone(), id, |_| Ok(())).await?;
         let property = wire::take_property(property)?;
-        let value = self.look(caller, id, move |job| job.download_property(property)).await?;
+        let all = self.access.may_do_all(&caller);
+        let asking = caller.owner.clone();
+        let value = self
+            .look(caller, id, move |job| {
+                secrets::may_get(job, property, &asking, all)?;
+                job.download_property(property)
+            })
+            .await?;
         Ok(v1::GetDownloadPropertyResponse { value: Some(wire::value(value)) })
     }
 
@@ -164,7 +173,12 @@ impl Downloads {
         let id = wire::take_id(&download_id)?;
         self.look(caller.clone(), id, |_| Ok(())).await?;
         let property = wire::take_property(property)?;
-        self.look(caller.clone(), id, move |job| job.check_settable(property)).await?;
+        let (all, asking) = (self.access.may_do_all(&caller), caller.owner.clone());
+        self.look(caller.clone(), id, move |job| {
+            secrets::may_set(job, property, &asking, all)?;
+            job.check_settable(property)
+        })
+        .await?;
         let value = wire::take_value(property, value)?;
         self.call(caller, id, DownloadCall::Set(property, value)).await?;
         Ok(v1::SetDownloadPropertyResponse {})
