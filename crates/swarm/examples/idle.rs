@@ -3,8 +3,10 @@
 //! ```text
 //! idle hub PORT PEERS SECONDS       waits for the peers, then measures itself for so long
 //! idle leaves PORT PEERS SECONDS    so many machines on loopback, each connected with the hub alone
+//! idle key                          a group key, for the below
 //! ```
-//! With `GROUP_KEY` in the environment (the text of a group key) both are members of that group.
+//! With `GROUP_KEY` in the environment (the text of a group key) both are members of that group. With `WIDE` every
+//! interface is used, so that two hubs on one LAN wait for each other.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement, run by hand")]
 
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +32,9 @@ impl Directory for Empty {
 }
 
 async fn start(port: u16, bootstrap: Vec<Bootstrap>, mdns: bool) -> Swarm {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
+    let wide = std::env::var_os("WIDE").is_some();
+    let at = if wide { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+    let listener = TcpListener::bind(SocketAddr::from((at, port))).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (arrived, inbound) = mpsc::channel(64);
     tokio::spawn(async move {
@@ -46,13 +50,17 @@ async fn start(port: u16, bootstrap: Vec<Bootstrap>, mdns: bool) -> Swarm {
         config.mode = Mode::Group;
     }
     config.port = port;
-    config.interfaces = Interfaces { include: vec!["127.0.0.0/8".parse().unwrap()], exclude: vec![] };
+    if !wide {
+        config.interfaces = Interfaces { include: vec!["127.0.0.0/8".parse().unwrap()], exclude: vec![] };
+    }
     config.mdns = mdns;
     config.limits.connections = 400;
     config.limits.connections_per_address = 400;
     config.limits.pending_per_address = 32;
     config.limits.dials_per_address.burst = 1000;
-    config.limits.wanted_connections = u32::from(!bootstrap.is_empty());
+    if !bootstrap.is_empty() {
+        config.limits.wanted_connections = 1;
+    }
     config.bootstrap = bootstrap;
     Swarm::start(config).unwrap()
 }
@@ -73,6 +81,10 @@ fn used() -> (f64, u64, u64) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words[0] == "key" {
+        println!("{}", *Group::generate_key_text());
+        return;
+    }
     let number = |at: usize| words[at].parse::<u32>().unwrap();
     let port = u16::try_from(number(1)).unwrap();
     let (peers, wait) = (number(2) as usize, Duration::from_secs(u64::from(number(3))));
@@ -90,7 +102,8 @@ async fn main() {
     while hub.connected() < peers {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    // At first everyone asks for neighbours; then ever less.
+    tokio::time::sleep(Duration::from_secs(if peers > 1 { 330 } else { 1 })).await;
     let (before, ..) = used();
     tokio::time::sleep(wait).await;
     let (after, resident, anonymous) = used();

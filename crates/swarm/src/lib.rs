@@ -35,4 +35,4 @@ pub use config::{
 pub use libp2p::PeerId;
 pub use net::{InterfaceRule, Interfaces, NoSubnet, Subnet};
 pub use swarm::{Candidate, Swarm, SwarmError};
-pub use view::{Counts, PeerState, PeerView};
+pub use view::{Counts, MemberView, PeerState, PeerView};

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Mode, Role, Way};
 use crate::node::Node;
-use crate::view::{Counters, Counts, PeerView};
+use crate::view::{Counters, Counts, MemberView, PeerView};
 
 /// Commands under way to the swarm's task.
 const COMMANDS: usize = 1024;
@@ -54,6 +54,7 @@ pub(crate) enum Command {
 pub(crate) struct Shared {
     pub(crate) connected: AtomicUsize,
     pub(crate) peers: Mutex<BTreeMap<PeerId, PeerView>>,
+    pub(crate) members: Mutex<Vec<MemberView>>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -110,6 +111,12 @@ impl Swarm {
     pub fn peers(&self) -> Vec<PeerView> {
         let peers = self.shared.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.values().cloned().collect()
+    }
+
+    /// The bootstrap members, in the order of the configuration.
+    #[must_use]
+    pub fn members(&self) -> Vec<MemberView> {
+        self.shared.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many peers are connected, and proven to be of the swarm.

@@ -29,6 +29,17 @@ pub struct PeerView {
     pub why_not: Option<String>,
 }
 
+/// One bootstrap member of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// As the configuration names it.
+    pub place: String,
+    /// Who is there, when it is connected.
+    pub connected: Option<PeerId>,
+    /// Why it is not, at the last attempt.
+    pub why_not: Option<String>,
+}
+
 /// How things stand with a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerState {

@@ -91,6 +91,8 @@ async fn two_groups_on_one_wire_do_not_mix() {
     let red_two = machine(Some(red), &[red_one.address, blue_one.address, open.address]).await;
     let blue_two = machine(Some(blue), &[blue_one.address, red_one.address, open.address]).await;
     until("members find each other", || red_one.knows(&red_two) && blue_one.knows(&blue_two)).await;
+    until("the stranger among the members was noticed", || blue_one.swarm.members()[0].why_not.is_some())
+        .await;
     until("strangers were refused", || {
         [&red_one, &blue_one].iter().all(|one| one.swarm.counts().failed_handshakes >= 2)
     })
@@ -99,6 +101,23 @@ async fn two_groups_on_one_wire_do_not_mix() {
         assert_eq!(one.swarm.connected(), 1);
     }
     assert_eq!(open.swarm.connected(), 0);
+    let members = blue_one.swarm.members();
+    assert_eq!((members.len(), members[0].connected), (1, None));
+    assert!(
+        members[0].why_not.as_ref().unwrap().contains("its group or its key is another one"),
+        "{members:?}"
+    );
+}
+
+#[tokio::test]
+async fn how_things_stand_with_each_bootstrap_member_is_shown() {
+    let a = machine(None, &[]).await;
+    let gone = machine(None, &[]).await.address;
+    let b = machine(None, &[a.address, gone]).await;
+    until("the first is there", || b.swarm.members()[0].connected == Some(a.swarm.me())).await;
+    until("the other is not", || b.swarm.members()[1].why_not.is_some()).await;
+    assert!(b.swarm.members()[1].why_not.as_ref().unwrap().contains("refused"));
+    assert_eq!(b.swarm.members()[1].place, gone.to_string());
 }
 
 #[tokio::test]

@@ -20,12 +20,10 @@ use crate::wishes::WishId;
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A peer that did not answer so many messages in a row is let go.
 const MOST_UNANSWERED: u32 = 3;
-/// With few peers, one of them is asked for others so often;
-const NEIGHBOURS_SOON: Duration = Duration::from_secs(15);
-/// with enough, so often.
-const NEIGHBOURS_LATER: Duration = Duration::from_secs(120);
-/// What counts as few.
-const FEW: usize = 8;
+/// After someone came or went, one peer is asked whom it knows after so long; then ever less often,
+pub(super) const NEIGHBOURS_SOON: Duration = Duration::from_secs(10);
+/// until so often.
+const NEIGHBOURS_LATER: Duration = Duration::from_secs(640);
 
 impl Node {
     pub(super) fn begin_find(&mut self, mut digests: Vec<Digest>, role: Role, to: mpsc::Sender<Candidate>) {
@@ -220,11 +218,17 @@ impl Node {
         }
     }
 
+    /// Someone came or went: there may be more news of that kind.
+    pub(super) fn neighbours_news(&mut self) {
+        self.ask_neighbours_wait = NEIGHBOURS_SOON;
+        self.ask_neighbours_at = self.ask_neighbours_at.min(self.now() + NEIGHBOURS_SOON);
+    }
+
     /// Now and then one peer is asked whom it knows; a new one always is.
     pub(super) fn ask_someone_for_neighbours(&mut self, now: Time) {
+        self.ask_neighbours_at = now + self.ask_neighbours_wait.mul_f64(0.5 + fastrand::f64());
+        self.ask_neighbours_wait = (self.ask_neighbours_wait * 2).min(NEIGHBOURS_LATER);
         let count = self.links.values().filter(|link| link.proven).count();
-        let wait = if count < FEW { NEIGHBOURS_SOON } else { NEIGHBOURS_LATER };
-        self.ask_neighbours_at = now + wait.mul_f64(0.5 + fastrand::f64());
         if count > 0
             && let Some(link) =
                 self.links.values_mut().filter(|link| link.proven).nth(fastrand::usize(..count))

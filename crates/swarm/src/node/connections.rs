@@ -7,7 +7,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::request_response;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, TransportError, identify, ping};
+use libp2p::{Multiaddr, PeerId, identify, ping};
 use tokio::time::Instant;
 
 use super::Node;
@@ -32,6 +32,43 @@ const SHUT_OUT: Duration = Duration::from_secs(60);
 const AWAY_AFTER: u32 = 3;
 /// Characters of a peer's own description that are kept.
 const MAX_AGENT: usize = 64;
+
+/// Why a dial failed, in words for the person who configured it.
+pub(super) fn why_unreachable(error: &DialError) -> String {
+    match error {
+        DialError::Transport(errors) => errors.first().map_or_else(
+            || "it has no address".to_owned(),
+            |(_, error)| match system_error(error) {
+                Some(system) => system.to_string(),
+                None => "someone answers, but does not prove to be of this swarm: its group or its key is another one, \
+                         or it is another program"
+                    .to_owned(),
+            },
+        ),
+        DialError::Denied { cause } => {
+            cause.downcast_ref::<Refusal>().map_or_else(|| cause.to_string(), ToString::to_string)
+        }
+        DialError::LocalPeerId { .. } => "it is this machine".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The system's own error at the bottom, when the connection itself failed rather than what was said on it.
+fn system_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            if io.raw_os_error().is_some() {
+                return Some(io);
+            }
+            // What an io::Error wraps is not its source but beside it.
+            next = io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+        } else {
+            next = error.source();
+        }
+    }
+    None
+}
 
 type FindEvent = request_response::Event<Result<Vec<Item>, Malformed>, Vec<Answer>>;
 
@@ -142,6 +179,7 @@ impl Node {
         if dialed {
             self.dialing.remove(&id);
             self.seeds.connected(id, peer);
+            self.publish_members();
         }
         let Some(remote) = socket_addr(endpoint.get_remote_address()) else { return };
         let remote = SocketAddr::new(plain(remote.ip()), remote.port());
@@ -194,6 +232,9 @@ impl Node {
             }
             self.book.closed(now, &peer);
             self.seeds.lost(now, &peer);
+            self.publish_connected();
+            self.publish_members();
+            self.neighbours_news();
         }
         self.publish(&peer);
     }
@@ -204,30 +245,15 @@ impl Node {
         self.shared.counters.count(&self.shared.counters.failed_dials);
         tracing::debug!(?peer, %error, "dial failed");
         self.seeds.failed(now, id, error);
+        self.publish_members();
         let Some(peer) = peer else { return };
         match error {
-            DialError::Denied { cause } => {
-                let why =
-                    cause.downcast_ref::<Refusal>().map_or_else(|| cause.to_string(), ToString::to_string);
-                self.book.refused(now, &peer, why, false);
-            }
+            DialError::Denied { .. } => self.book.refused(now, &peer, why_unreachable(error), false),
             // Another machine has that address now, or the same one has a new identity.
             DialError::WrongPeerId { .. } => {
                 self.book.refused(now, &peer, "someone else is at its address".to_owned(), true);
             }
-            DialError::Transport(errors) => {
-                let timed_out = errors.iter().any(|(_, error)| {
-                    matches!(error, TransportError::Other(error) if error.kind() == std::io::ErrorKind::Other
-                        && error.to_string().contains("Timeout"))
-                });
-                let why = if timed_out {
-                    "it did not answer in time, or is of another group".to_owned()
-                } else {
-                    errors.first().map_or_else(String::new, |(_, error)| error.to_string())
-                };
-                self.book.failed(now, &peer, why);
-            }
-            other => self.book.failed(now, &peer, other.to_string()),
+            other => self.book.failed(now, &peer, why_unreachable(other)),
         }
         if self.book.get(&peer).is_none_or(|known| known.failures > AWAY_AFTER) {
             self.unroute(&peer);
@@ -260,7 +286,9 @@ impl Node {
         self.route(peer, listens_at);
         if first {
             tracing::info!(%peer, at = ?listens_at, "peer connected");
+            self.publish_connected();
             self.introduce(peer);
+            self.neighbours_news();
         }
         self.publish(&peer);
     }

@@ -77,6 +77,7 @@ pub(crate) struct Node {
     published: BTreeMap<WishId, kademlia::Published>,
     abandoned: FuturesUnordered<BoxFuture<'static, WishId>>,
     ask_neighbours_at: Time,
+    ask_neighbours_wait: Duration,
     memory: Option<PathBuf>,
     remembered: Vec<(PeerId, SocketAddr)>,
     remember_at: Time,
@@ -105,7 +106,7 @@ impl Node {
         swarm.listen_on(Multiaddr::empty()).map_err(|error| SwarmError::Key(error.to_string()))?;
         let tag = keys::tag(group.as_ref());
         let beacon = config.mdns.then(|| Beacon::new(me, config.port, tag, Arc::clone(&shared.counters)));
-        Ok(Self {
+        let node = Self {
             me,
             port: config.port,
             directory: config.directory,
@@ -128,11 +129,14 @@ impl Node {
             published: BTreeMap::new(),
             abandoned: FuturesUnordered::new(),
             ask_neighbours_at: Duration::ZERO,
+            ask_neighbours_wait: asking::NEIGHBOURS_SOON,
             memory: config.memory,
             remembered: Vec::new(),
             remember_at: REMEMBER_AFTER,
             limits: config.limits,
-        })
+        };
+        node.publish_members();
+        Ok(node)
     }
 
     pub(crate) async fn run(mut self) {
@@ -158,6 +162,7 @@ impl Node {
                 Some((seed, addrs)) = self.resolving.next(), if !self.resolving.is_empty() => {
                     let now = self.now();
                     self.seeds.resolved(now, seed, addrs);
+                    self.publish_members();
                 }
                 local = self.watcher.changed() => self.local_changed(local),
                 heard = async { match self.beacon.as_mut() {
@@ -319,7 +324,9 @@ impl Node {
             why_not: known.and_then(|known| known.why_not.clone()),
         };
         peers.insert(*peer, view);
-        drop(peers);
+    }
+
+    fn publish_connected(&self) {
         let connected = self.links.values().filter(|link| link.proven).count();
         self.shared.connected.store(connected, Ordering::Relaxed);
     }

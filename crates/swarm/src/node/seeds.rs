@@ -9,10 +9,12 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError};
 
 use super::Node;
+use super::connections::why_unreachable;
 use crate::bucket::Time;
 use crate::config::Bootstrap;
 use crate::doorway::multiaddr;
 use crate::names;
+use crate::view::MemberView;
 
 /// Bootstrap members of one configuration.
 const MAX_SEEDS: usize = 64;
@@ -33,6 +35,7 @@ struct Seed {
     due: Option<Time>,
     failures: u32,
     peer: Option<PeerId>,
+    why_not: Option<String>,
 }
 
 /// All of them.
@@ -48,7 +51,15 @@ impl Seeds {
             .take(MAX_SEEDS)
             .map(|from| {
                 let addrs = if let Bootstrap::Address(address) = from { vec![address] } else { Vec::new() };
-                Seed { from, addrs, next: 0, due: Some(Duration::ZERO), failures: 0, peer: None }
+                Seed {
+                    from,
+                    addrs,
+                    next: 0,
+                    due: Some(Duration::ZERO),
+                    failures: 0,
+                    peer: None,
+                    why_not: None,
+                }
             })
             .collect();
         Self { all, dialing: BTreeMap::new() }
@@ -63,16 +74,14 @@ impl Seeds {
             seed.peer = Some(peer);
             seed.failures = 0;
             seed.due = None;
+            seed.why_not = None;
         }
     }
 
     pub(super) fn failed(&mut self, now: Time, id: ConnectionId, error: &DialError) {
         let Some(seed) = self.take_dialing(id) else { return };
         let itself = matches!(error, DialError::LocalPeerId { .. });
-        seed.fail(now, itself);
-        if !itself {
-            tracing::info!(member = %seed.from, %error, "a bootstrap member cannot be reached; trying again");
-        }
+        seed.fail(now, itself, why_unreachable(error));
     }
 
     /// The answer to what the member's name means.
@@ -85,8 +94,7 @@ impl Seeds {
                 seed.due = Some(now);
             }
             Err(error) => {
-                tracing::info!(member = %seed.from, %error, "a bootstrap member has no address; trying again");
-                seed.fail(now, false);
+                seed.fail(now, false, error);
             }
         }
     }
@@ -104,6 +112,16 @@ impl Seeds {
         }
     }
 
+    /// As a person may see them.
+    pub(super) fn view(&self) -> Vec<MemberView> {
+        let view = |seed: &Seed| MemberView {
+            place: seed.from.to_string(),
+            connected: seed.peer,
+            why_not: seed.why_not.clone(),
+        };
+        self.all.iter().map(view).collect()
+    }
+
     fn take_dialing(&mut self, id: ConnectionId) -> Option<&mut Seed> {
         let index = self.dialing.iter().find(|(_, dialing)| **dialing == id).map(|(index, _)| *index)?;
         self.dialing.remove(&index);
@@ -112,7 +130,11 @@ impl Seeds {
 }
 
 impl Seed {
-    fn fail(&mut self, now: Time, itself: bool) {
+    fn fail(&mut self, now: Time, itself: bool, why: String) {
+        if !itself && self.why_not.as_ref() != Some(&why) {
+            tracing::info!(member = %self.from, %why, "a bootstrap member cannot be reached; trying again");
+        }
+        self.why_not = Some(why);
         self.failures = self.failures.saturating_add(1);
         self.next += 1;
         if self.next < self.addrs.len() {
@@ -127,6 +149,12 @@ impl Seed {
 }
 
 impl Node {
+    /// Makes how things stand with the members visible to the handle.
+    pub(super) fn publish_members(&self) {
+        let mut members = self.shared.members.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *members = self.seeds.view();
+    }
+
     pub(super) fn dial_seeds(&mut self, now: Time) {
         for index in 0..self.seeds.all.len() {
             let seed = &mut self.seeds.all[index];
@@ -154,7 +182,7 @@ impl Node {
                     self.dialing.insert(id);
                     self.seeds.dialing.insert(index, id);
                 }
-                Err(_) => self.seeds.all[index].fail(now, false),
+                Err(error) => self.seeds.all[index].fail(now, false, why_unreachable(&error)),
             }
         }
     }
