@@ -102,11 +102,11 @@ async fn serve(mode: &str, size: u64) {
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = udp.local_addr().unwrap();
     LazyLock::force(&BUFFER);
+    let tcp = tokio::net::TcpListener::bind(address).await.unwrap();
     println!("{address} {}", key.peer_id());
     if mode == "bare" {
         return serve_bare(&key, udp, size).await;
     }
-    let tcp = tokio::net::TcpListener::bind(address).await.unwrap();
     let (tls, _other) = door::split(tcp);
     let open = Arc::new(Open(Source::new(Holding::complete(size, None))));
     let mut config = Config::new(key, Arc::clone(&open) as Arc<dyn Guard>);
@@ -136,6 +136,7 @@ async fn measure(mode: &str, gib: u64) {
     let (client, served) = (cpu("self") - before.0, cpu(&server.id().to_string()) - before.1);
     let (client, served) = (client.as_secs_f64(), served.as_secs_f64());
     server.kill().unwrap();
+    server.wait().unwrap();
     assert_eq!(bytes, gib * GIB);
     let gib = gib as f64;
     println!(

@@ -148,6 +148,43 @@ async fn many_requests_run_side_by_side_and_one_too_many_is_refused_here() {
 }
 
 #[tokio::test]
+async fn one_who_reads_his_requests_one_after_the_other_holds_up_neither_himself_nor_others() {
+    for (transport, _) in BOTH {
+        let server = Machine::with(transport, |config| config.limits.upload_slots = 2).await;
+        let content = Memory::complete(bytes(40 << 20, 7));
+        server.puts(&content);
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let client = Machine::new(transport).await;
+            let session = client.join(&server, &Memory::wanting(content.bytes.clone())).await.unwrap();
+            clients.push((client, session));
+        }
+        let mut downloads = tokio::task::JoinSet::new();
+        for (client, session) in clients {
+            let expected = Arc::clone(&content);
+            downloads.spawn(async move {
+                let mut requests = Vec::new();
+                for part in 0..5 {
+                    requests.push(session.get(range(part << 23, (part + 1) << 23)).await.unwrap());
+                }
+                for mut request in requests {
+                    let mut at = request.range().start() as usize;
+                    while let Some(chunk) = request.chunk().await.unwrap() {
+                        assert_eq!(chunk, expected.bytes[at..at + chunk.len()]);
+                        at += chunk.len();
+                    }
+                }
+                drop(client);
+            });
+        }
+        while let Some(done) = downloads.join_next().await {
+            done.unwrap();
+        }
+        assert!(server.guard.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_dropped_stops_the_reading_at_the_other_end() {
     for (transport, _) in BOTH {
         let (server, client) = (Machine::new(transport).await, Machine::new(transport).await);

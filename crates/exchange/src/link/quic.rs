@@ -26,8 +26,8 @@ const QUIET_WINDOW: u32 = 512 << 10;
 const MAX_WINDOW: u32 = (1 << 30) - 1;
 /// Bytes on their way from us in all streams of a connection: what a peer that acknowledges nothing can keep in our memory.
 const SEND_WINDOW: u64 = 8 << 20;
-/// Chunks taken from a stream at once; each is a packet's worth.
-const CHUNKS: usize = 48;
+/// Chunks taken from a stream at once; each is a packet's worth. Joined they stay below what the allocator maps anew each time.
+const CHUNKS: usize = 20;
 /// Handshakes that are waiting to be looked at, beyond which the library refuses by itself.
 const MAX_INCOMING: usize = 256;
 

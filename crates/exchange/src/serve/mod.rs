@@ -1,8 +1,8 @@
 //! Answering the requests of other ends.
 //!
 //! A request is read, judged against what was offered, and waits for a slot. Then the volume is read on blocking threads, one stretch
-//! ahead of what is being sent; when the other end does not take the bytes, reading waits. After each stretch the slot goes to whoever has
-//! waited longest, if anyone waits.
+//! ahead of what is being sent; when the other end does not take the bytes, reading waits and the slot goes to others. After each stretch
+//! other peers that wait get their turn.
 
 mod bucket;
 mod pool;
@@ -10,6 +10,7 @@ mod slots;
 mod stretches;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dray_ranges::ByteRange;
@@ -24,7 +25,7 @@ use crate::link::{CloseCode, LinkError, RecvHalf, SendHalf};
 use crate::wire::{Ask, Denial, Reply};
 use bucket::Bucket;
 use pool::Pool;
-use slots::{Slot, Slots};
+use slots::{Place, Slots};
 
 /// Longest request, in bytes.
 const MAX_ASK: usize = 64;
@@ -32,6 +33,9 @@ const MAX_ASK: usize = 64;
 const SLICE: usize = 64 << 10;
 /// As long as uploads are limited, so that at a low rate none waits long for its next bytes.
 const LIMITED_SLICE: usize = 16 << 10;
+
+/// A receiver that takes nothing for this long is busy with something else, and others can have the slot.
+const REST_AFTER: Duration = Duration::from_millis(50);
 
 /// What all uploads share.
 pub(crate) struct Uploads {
@@ -160,7 +164,7 @@ async fn send_range(
     session: &Arc<SessionState>,
     range: ByteRange,
 ) -> Result<(), Cut> {
-    let mut slot = wait_for_slot(connection, send).await?;
+    let mut place = wait_for_place(connection, send).await?;
     let mut stretches = stretches::stretches(range);
     let mut coming = stretches.next().map(|stretch| read(session, stretch));
     let mut is_first = true;
@@ -174,34 +178,33 @@ async fn send_range(
             Err(_) => return Err(Cut::Gone),
         };
         if is_first {
-            send_slice(connection, send, Reply::Data(range.len()).to_frame().into()).await?;
+            send_slice(connection, send, &mut place, Reply::Data(range.len()).to_frame().into()).await?;
             is_first = false;
-        } else if connection.hub.uploads.slots.is_contended() {
-            drop(slot);
-            slot = wait_for_slot(connection, send).await?;
+        } else {
+            place.take_turns().await;
         }
         coming = stretches.next().map(|stretch| read(session, stretch));
-        send_bytes(connection, send, bytes).await?;
+        send_bytes(connection, send, &mut place, bytes).await?;
     }
-    settle(connection, send).await
+    settle(connection, send, &mut place).await
 }
 
 async fn give_table(connection: &Arc<Connection>, send: &mut SendHalf, session: u32) -> Result<(), Cut> {
     let session = find_session(connection, session).await?;
     let table = session.volume.table().ok_or(Cut::Denied(Denial::NotOffered))?;
-    let _slot = wait_for_slot(connection, send).await?;
+    let mut place = wait_for_place(connection, send).await?;
     let bytes = Bytes::from(table.to_bytes());
-    send_slice(connection, send, Reply::Data(bytes.len() as u64).to_frame().into()).await?;
-    send_bytes(connection, send, bytes).await?;
-    settle(connection, send).await
+    send_slice(connection, send, &mut place, Reply::Data(bytes.len() as u64).to_frame().into()).await?;
+    send_bytes(connection, send, &mut place, bytes).await?;
+    settle(connection, send, &mut place).await
 }
 
-async fn wait_for_slot(connection: &Connection, send: &mut SendHalf) -> Result<Slot, Cut> {
+async fn wait_for_place(connection: &Connection, send: &mut SendHalf) -> Result<Place, Cut> {
     let slots = &connection.hub.uploads.slots;
     let turn = timeout(connection.hub.timing.first_byte, slots.take(connection.peer));
     tokio::select! {
-        slot = turn => match slot {
-            Ok(Ok(slot)) => Ok(slot),
+        place = turn => match place {
+            Ok(Ok(place)) => Ok(place),
             _ => Err(Cut::Denied(Denial::Busy)),
         },
         _ = send.settled() => Err(Cut::Gone),
@@ -224,27 +227,51 @@ fn read(session: &Arc<SessionState>, stretch: ByteRange) -> JoinHandle<std::io::
     })
 }
 
-async fn send_bytes(connection: &Connection, send: &mut SendHalf, mut bytes: Bytes) -> Result<(), Cut> {
+async fn send_bytes(
+    connection: &Connection,
+    send: &mut SendHalf,
+    place: &mut Place,
+    mut bytes: Bytes,
+) -> Result<(), Cut> {
     let bucket = &connection.hub.uploads.bucket;
     while !bytes.is_empty() {
         let most = if bucket.is_limited() { LIMITED_SLICE } else { SLICE };
         let slice = bytes.split_to(bytes.len().min(most));
         let len = slice.len();
         bucket.take(len).await;
-        send_slice(connection, send, slice).await?;
+        send_slice(connection, send, place, slice).await?;
         connection.count_sent(len);
     }
     Ok(())
 }
 
-async fn send_slice(connection: &Connection, send: &mut SendHalf, slice: Bytes) -> Result<(), Cut> {
-    let taken = timeout(connection.hub.timing.stall, send.write(slice)).await;
-    Ok(taken.map_err(|_| Cut::NotReading)??)
+async fn send_slice(
+    connection: &Connection,
+    send: &mut SendHalf,
+    place: &mut Place,
+    slice: Bytes,
+) -> Result<(), Cut> {
+    resting(connection, place, send.write(slice)).await?;
+    place.resume().await;
+    Ok(())
 }
 
-/// The slot is held until the last byte has left: what lies in our memory counts.
-async fn settle(connection: &Connection, send: &mut SendHalf) -> Result<(), Cut> {
+/// The place is held until the last byte has left: what lies in our memory counts.
+async fn settle(connection: &Connection, send: &mut SendHalf, place: &mut Place) -> Result<(), Cut> {
     send.finish();
-    let settled = timeout(connection.hub.timing.stall, send.settled()).await;
-    Ok(settled.map_err(|_| Cut::NotReading)??)
+    resting(connection, place, send.settled()).await
+}
+
+/// Waits for the other end to take something; when that is long, the slot is given up.
+async fn resting(
+    connection: &Connection,
+    place: &mut Place,
+    taken: impl Future<Output = Result<(), LinkError>>,
+) -> Result<(), Cut> {
+    let mut taken = std::pin::pin!(taken);
+    if let Ok(taken) = timeout(REST_AFTER, &mut taken).await {
+        return Ok(taken?);
+    }
+    place.rest();
+    Ok(timeout(connection.hub.timing.stall, taken).await.map_err(|_| Cut::NotReading)??)
 }
