@@ -187,7 +187,12 @@ impl Writer {
     /// Bytes that were there count no longer: readers and the checkpoint hear of it before they are written anew.
     fn took_back(&mut self) {
         if let Some(live) = &self.target.live {
-            live.clear();
+            let kept = self.placement.local(&self.filled.difference(&self.unproven()));
+            // What nobody was shown is nobody's loss.
+            let is_loss = !kept.covers(&live.standing().borrow().written);
+            if is_loss {
+                live.clear();
+            }
         }
         self.show();
         self.checkpoint_now();
