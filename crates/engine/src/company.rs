@@ -80,8 +80,7 @@ impl Download<'_> {
                 self.accused = Some(crew);
             }
             None => {
-                self.bytes.resumed = self.bytes.resumed.saturating_sub(bytes);
-                self.bytes.wasted += bytes;
+                self.bytes.take_back(bytes, dropped.earlier, std::iter::empty());
             }
         }
         let have = Filled { all: dropped.bytes.gaps(all), ..Filled::default() };

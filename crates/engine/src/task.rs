@@ -142,6 +142,23 @@ pub struct BytesBySource {
 }
 
 impl BytesBySource {
+    /// Of `all` bytes that turned out to be of no use, `earlier` were given by peers of an earlier attempt and `given` by those of
+    /// this one; the rest came from the origin, now or then.
+    pub(crate) fn take_back(&mut self, all: u64, earlier: u64, given: impl Iterator<Item = (Way, u64)>) {
+        self.resumed = self.resumed.saturating_sub(earlier);
+        let mut rest = all.saturating_sub(earlier);
+        for (way, bytes) in given {
+            let count = self.by_way(way);
+            *count = count.saturating_sub(bytes);
+            self.wasted += bytes;
+            rest = rest.saturating_sub(bytes);
+        }
+        let of_origin = rest.min(self.origin);
+        self.origin -= of_origin;
+        self.wasted += of_origin;
+        self.resumed = self.resumed.saturating_sub(rest - of_origin);
+    }
+
     /// What came from peers that are reached that way.
     pub(crate) fn by_way(&mut self, way: Way) -> &mut u64 {
         match way {

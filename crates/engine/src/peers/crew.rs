@@ -1,7 +1,7 @@
 //! The peers of one download as sources of its planner: who takes part, what each has, which table pieces are judged by, and who
 //! is sent away for what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use crate::peers::{Decision, Gift, Offence, Peers, Report, Stored};
 const MAX_REQUESTS: u16 = 4;
 /// Failed requests in a row after which a peer is not asked any more.
 const MAX_FAILURES: u32 = 6;
+/// Doubts at once that cost a peer its place, where each piece is proven and a liar is soon alone with one.
+const MAX_DOUBTS: usize = 4;
 /// How long a peer is left alone after a request that failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// How long a table may take to come.
@@ -45,6 +47,8 @@ struct Mate {
     /// Why it is not asked any more.
     is_out: bool,
     failures: u32,
+    /// Pieces of it that did not fit a table that is not proven, or to which another gave as well: one of the two lied.
+    doubted: BTreeSet<u32>,
     given: u64,
     wasted: u64,
 }
@@ -179,6 +183,7 @@ impl Crew {
         for mate in self.mates.keys().copied().collect::<Vec<_>>() {
             self.tell_planner(mate, planner, now);
         }
+        self.ask_for_table();
     }
 
     /// Takes note of something that happened; the planner hears of it if there is one.
@@ -215,6 +220,7 @@ impl Crew {
                     source: None,
                     is_out: false,
                     failures: 0,
+                    doubted: BTreeSet::new(),
                     given: 0,
                     wasted: 0,
                 };
@@ -269,7 +275,7 @@ impl Crew {
 
     fn take_report(&mut self, report: Report, mut planner: Option<(&mut Planner, Time)>) {
         match report {
-            Report::Dropped { dropped, liars, suspects } => {
+            Report::Dropped { piece, dropped, liars, suspects } => {
                 self.charge(&dropped);
                 let is_proven = matches!(self.judging, Judging::Proven);
                 for range in dropped.bytes.iter() {
@@ -283,18 +289,30 @@ impl Crew {
                 for mate in liars {
                     self.send_away(mate, Some(&Offence::WrongBytes), "", &mut planner);
                 }
-                for mate in suspects {
-                    self.send_away(mate, None, "a piece of it does not fit the table", &mut planner);
+                for id in suspects {
+                    let Some(mate) = self.mates.get_mut(&id) else { continue };
+                    mate.doubted.insert(piece);
+                    if mate.doubted.len() >= MAX_DOUBTS {
+                        self.send_away(id, None, "too many pieces of it do not fit the table", &mut planner);
+                    }
                 }
                 self.tell_all(planner);
             }
-            Report::Liars(liars) => {
-                for mate in liars {
-                    self.send_away(mate, Some(&Offence::WrongBytes), "", &mut planner);
+            Report::Conduct { piece, conduct } => {
+                let offence = Some(&Offence::WrongBytes).filter(|_| conduct.is_proven);
+                for mate in conduct.liars {
+                    self.send_away(mate, offence, "the origin gives other bytes", &mut planner);
                 }
+                for mate in conduct.cleared {
+                    if let Some(mate) = self.mates.get_mut(&mate) {
+                        mate.doubted.remove(&piece);
+                    }
+                }
+                self.tell_all(planner);
             }
             Report::TableDoubted { author } => {
                 self.judging = Judging::AtTheEnd;
+                self.mates.values_mut().for_each(|mate| mate.doubted.clear());
                 if let Some(author) = author {
                     let root = self.mates.get(&author).and_then(|mate| mate.holding.root);
                     self.doubt(root);
@@ -311,21 +329,18 @@ impl Crew {
 
     /// Asks someone for the table, unless there is one or it is on its way.
     fn ask_for_table(&mut self) {
-        if self.size.is_none() && self.root.is_none() || !matches!(self.judging, Judging::AtTheEnd) {
-            return;
-        }
-        let (root, false_roots, size) = (self.root, &self.false_roots, self.size);
-        let is_of_use = |mate: &&mut Mate| {
+        let (Some(size), Judging::AtTheEnd) = (self.size, &self.judging) else { return };
+        let (root, false_roots) = (self.root, &self.false_roots);
+        let is_of_use = |mate: &Mate| {
             let holding = &mate.holding;
             let claimed = holding.root.filter(|claimed| root.is_none_or(|root| root == *claimed));
             !mate.is_out
                 && mate.session.is_some()
                 && mate.failures < MAX_FAILURES
                 && claimed.is_some_and(|claimed| !false_roots.contains(&claimed))
-                && holding.size.is_some()
-                && (size.is_none() || holding.size == size)
+                && holding.size == Some(size)
         };
-        let author = self.mates.iter_mut().map(|(id, mate)| (*id, mate)).find(|(_, mate)| is_of_use(&mate));
+        let author = self.mates.iter_mut().map(|(id, mate)| (*id, mate)).find(|(_, mate)| is_of_use(mate));
         let Some((id, mate)) = author else { return };
         let Some(session) = mate.session.clone() else { return };
         self.judging = Judging::Asked;
@@ -359,10 +374,6 @@ impl Crew {
         if self.size.is_some_and(|size| size != table.size()) {
             self.doubt(Some(claimed));
             self.send_away(author, None, "its piece table is of another size", &mut planner);
-            return None;
-        }
-        if self.size.is_none() {
-            // Asked for again once the size is known; that there is one is all that counts now.
             return None;
         }
         self.judging = if is_proven { Judging::Proven } else { Judging::Claimed };
@@ -422,20 +433,9 @@ impl Crew {
 
     /// Takes bytes that are of no use from what counts as given by each kind of source.
     pub(crate) fn recount(&self, dropped: &Dropped, bytes: &mut BytesBySource) {
-        let mut rest = dropped.bytes.len_bytes();
-        for (mate, given) in &dropped.given {
-            if let Some(mate) = self.mates.get(mate) {
-                let count = bytes.by_way(mate.way);
-                *count = count.saturating_sub(*given);
-                bytes.wasted += given;
-                rest = rest.saturating_sub(*given);
-            }
-        }
-        // What is left of them came from the origin, or was there before.
-        let of_origin = rest.min(bytes.origin);
-        bytes.origin -= of_origin;
-        bytes.wasted += of_origin;
-        bytes.resumed = bytes.resumed.saturating_sub(rest - of_origin);
+        let given = dropped.given.iter();
+        let given = given.filter_map(|(mate, given)| Some((self.mates.get(mate)?.way, *given)));
+        bytes.take_back(dropped.bytes.len_bytes(), dropped.earlier, given);
     }
 
     /// Whether it is worth waiting a moment for what peers say: those who were asked have not answered, and nobody has all of it.
@@ -469,6 +469,7 @@ impl Crew {
         self.decisions.push(Decision::OriginSilent { why });
         self.only_origin = RangeSet::new();
         self.for_readers = RangeSet::new();
+        self.mates.values_mut().for_each(|mate| mate.doubted.clear());
         self.tell_all(Some((planner, now)));
     }
 
@@ -541,6 +542,9 @@ impl Crew {
         planner: &mut Option<(&mut Planner, Time)>,
     ) {
         let Some(mate) = self.mates.get_mut(&id) else { return };
+        if mate.is_out && offence.is_none() {
+            return;
+        }
         if let Some(offence) = offence {
             self.peers.ban(&mate.peer, Some(mate.address.ip()), offence);
         }
@@ -590,12 +594,14 @@ impl Crew {
             return;
         }
         let kept_back = self.only_origin.union(&self.for_readers);
+        // Where a doubt can only be settled by the origin, nothing more is asked until it is.
+        let is_waiting = !matches!(self.judging, Judging::Proven) && !mate.doubted.is_empty();
         let has = mate.holding.have.to_ranges(size).difference(&kept_back);
         let about = Source {
             kind: SourceKind::Peer,
             ranges: Ranges::Yes,
             has: Has::Only(has),
-            max_requests: MAX_REQUESTS,
+            max_requests: if is_waiting { 0 } else { MAX_REQUESTS },
         };
         let source = match mate.source {
             Some(source) => {

@@ -26,7 +26,9 @@ pub(crate) const MAX_MATES: usize = 50;
 const MAX_JOINING: usize = 16;
 /// News that the download has not yet taken; whoever has more to say waits.
 const MAX_NEWS: usize = 64;
-/// With nothing new for this long, those who were asked have answered.
+/// How long the first answer of those who were asked may take: one message there and back, and a machine under load.
+const FIRST_ANSWER: Duration = Duration::from_millis(150);
+/// With nothing new for this long after an answer, the others have answered too.
 const QUIET: Duration = Duration::from_millis(40);
 /// The longest that a download waits for peers before it asks the origin for more than the beginning.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -122,7 +124,7 @@ impl Seeker {
     async fn run(mut self, mut found: mpsc::Receiver<Candidate>, mut joined: mpsc::Receiver<Session>) {
         let begun = Instant::now();
         let is_alone = self.peers.swarm().connected() == 0;
-        let mut settles = if is_alone { begun } else { begun + QUIET };
+        let mut settles = if is_alone { begun } else { begun + FIRST_ANSWER };
         let mut is_settled = false;
         let mut may_find = true;
         loop {

@@ -60,8 +60,8 @@ struct Claimed {
 /// What a complete piece is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Proven, or of the origin: it may be offered to others. `liars` gave other bytes for it before.
-    Trusted { liars: Vec<MateId> },
+    /// Proven, or of the origin: it may be offered to others.
+    Trusted(Conduct),
     /// Kept, and not offered.
     Unproven,
     /// It does not fit and is to be dropped. Who gave it alone, against a proven table, is a liar; who may have is a suspect.
@@ -70,17 +70,32 @@ pub(crate) enum Verdict {
     TableDoubted { author: Option<MateId> },
 }
 
+/// What the right bytes of a piece say of those who gave it before and were doubted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conduct {
+    /// These gave other bytes.
+    pub(crate) liars: Vec<MateId>,
+    /// These gave the right ones.
+    pub(crate) cleared: Vec<MateId>,
+    /// The piece is proven. Otherwise the origin's word stands against theirs until the whole is.
+    pub(crate) is_proven: bool,
+}
+
 /// Bytes that count no longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) bytes: RangeSet,
     /// How many of them each peer of this transfer gave.
     pub(crate) given: Vec<(MateId, u64)>,
+    /// How many peers of an earlier attempt gave.
+    pub(crate) earlier: u64,
 }
 
 impl Dropped {
     fn add(&mut self, piece: Option<ByteRange>, segments: &[Segment]) {
         piece.into_iter().for_each(|piece| self.bytes.insert(piece));
+        let earlier = segments.iter().filter(|segment| segment.giver.is_none());
+        self.earlier += earlier.map(|segment| segment.range.len()).sum::<u64>();
         self.given.extend(segments.iter().filter_map(|segment| Some((segment.giver?, segment.range.len()))));
     }
 }
@@ -163,7 +178,9 @@ impl Ledger {
         match (fits, of_origin) {
             (Some(true), _) if is_proven => {
                 self.unproven.remove(&index);
-                Ok(Verdict::Trusted { liars: self.compare(index, value, hash)? })
+                let conduct = self.compare(index, value, hash)?;
+                self.forget_suspects(index);
+                Ok(Verdict::Trusted(Conduct { is_proven: true, ..conduct }))
             }
             // What the origin gives is right until the whole says otherwise; but nobody else should hear of it.
             (Some(false), true) if is_proven => Ok(Verdict::Unproven),
@@ -186,7 +203,7 @@ impl Ledger {
                 self.suspect(index, segments);
                 Ok(Verdict::Wrong { dropped, liars: Vec::new(), suspects: givers })
             }
-            (_, true) => Ok(Verdict::Trusted { liars: Vec::new() }),
+            (_, true) => Ok(Verdict::Trusted(self.compare(index, value, hash)?)),
             (_, false) => {
                 self.mark(index, range, value, hash)?;
                 Ok(Verdict::Unproven)
@@ -232,7 +249,8 @@ impl Ledger {
         let mut bytes = Vec::new();
         for index in self.suspects.keys().copied().collect::<Vec<_>>() {
             let value = right.values().get(index as usize).copied().unwrap_or_default();
-            bytes.extend(self.compare(index, value, hash)?);
+            bytes.extend(self.compare(index, value, hash)?.liars);
+            self.forget_suspects(index);
         }
         bytes.sort_unstable();
         bytes.dedup();
@@ -277,22 +295,29 @@ impl Ledger {
 
     /// Holds what was dropped of a piece against its right bytes, which are in the sink now.
     fn compare(
-        &mut self,
+        &self,
         index: u32,
         right: [u8; 32],
         hash: &mut dyn FnMut(ByteRange) -> io::Result<[u8; 32]>,
-    ) -> io::Result<Vec<MateId>> {
-        let mut liars = Vec::new();
-        for segment in self.suspects.remove(&index).unwrap_or_default() {
-            self.suspect_count = self.suspect_count.saturating_sub(1);
+    ) -> io::Result<Conduct> {
+        let mut conduct = Conduct::default();
+        for segment in self.suspects.get(&index).into_iter().flatten() {
             let is_right = match segment.mark {
                 Some(Mark::Piece(value)) => value == right,
                 Some(Mark::Part(value)) => hash(segment.range)? == value,
                 None => true,
             };
-            liars.extend(segment.giver.filter(|_| !is_right));
+            let list = if is_right { &mut conduct.cleared } else { &mut conduct.liars };
+            list.extend(segment.giver.filter(|giver| !list.contains(giver)));
         }
-        Ok(liars)
+        let liars = &conduct.liars;
+        conduct.cleared.retain(|mate| !liars.contains(mate));
+        Ok(conduct)
+    }
+
+    fn forget_suspects(&mut self, index: u32) {
+        let gone = self.suspects.remove(&index).map_or(0, |segments| segments.len());
+        self.suspect_count = self.suspect_count.saturating_sub(gone);
     }
 }
 

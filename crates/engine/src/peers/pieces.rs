@@ -11,16 +11,16 @@ use dray_ranges::{ByteRange, RangeSet};
 use tokio::sync::mpsc;
 
 use crate::peers::Offer;
-use crate::peers::ledger::{Dropped, Giver, Ledger, Liars, MateId, Verdict};
+use crate::peers::ledger::{Conduct, Dropped, Giver, Ledger, Liars, MateId, Verdict};
 use crate::proof::{self, Hashes};
 
 /// What the transfer must hear of.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// Bytes were dropped, because they are of a piece that does not fit its table.
-    Dropped { dropped: Dropped, liars: Vec<MateId>, suspects: Vec<MateId> },
-    /// These gave wrong bytes; the right ones are there now.
-    Liars(Vec<MateId>),
+    Dropped { piece: u32, dropped: Dropped, liars: Vec<MateId>, suspects: Vec<MateId> },
+    /// The right bytes of a piece are there, and tell who of those that were doubted lied.
+    Conduct { piece: u32, conduct: Conduct },
     /// The table that this peer claimed does not fit what the origin gives, and is not used any more.
     TableDoubted { author: Option<MateId> },
 }
@@ -147,13 +147,13 @@ impl Pieces {
         };
         let was_unproven = self.ledger.is_unproven(index);
         match self.ledger.judge(index, value, &mut |range| hash(books.file, range))? {
-            Verdict::Trusted { liars } => {
+            Verdict::Trusted(conduct) => {
                 self.offer(index);
                 if was_unproven {
                     judged.proven.insert(piece);
                 }
-                if !liars.is_empty() {
-                    self.report(Report::Liars(liars));
+                if !conduct.liars.is_empty() || !conduct.cleared.is_empty() {
+                    self.report(Report::Conduct { piece: index, conduct });
                 }
             }
             Verdict::Unproven => {}
@@ -165,7 +165,7 @@ impl Pieces {
                 books.filled.remove(piece);
                 books.hashes.forget(piece);
                 judged.has_dropped = true;
-                self.report(Report::Dropped { dropped, liars, suspects });
+                self.report(Report::Dropped { piece: index, dropped, liars, suspects });
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 pub(crate) mod liar;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -146,13 +146,23 @@ impl Machine {
         Ok((fetched, std::fs::read(&task.temp).unwrap()))
     }
 
-    pub(crate) fn has_banned(&self, peer: &dray_identity::PeerId) -> bool {
-        self.peers.reputation().why_banned(peer, None).is_some()
+    /// Damages the sink of a task.
+    pub(crate) fn overwrite(&self, task: &FileTask, at: u64, bytes: &[u8]) {
+        let file = std::fs::OpenOptions::new().write(true).open(&task.temp).unwrap();
+        file.write_all_at(bytes, at).unwrap();
     }
 
-    #[allow(dead_code, reason = "for whoever looks into a failure")]
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.dir.path().to_owned()
+    /// Another sink with the same bytes, and a checkpoint that is about it.
+    pub(crate) fn copy_of(&self, task: &FileTask, checkpoint: &mut Checkpoint) -> std::path::PathBuf {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let copy = self.dir.path().join(format!(".copy{number}.dray-part"));
+        std::fs::copy(&task.temp, &copy).unwrap();
+        checkpoint.sink = std::fs::metadata(&copy).unwrap().ino();
+        copy
+    }
+
+    pub(crate) fn has_banned(&self, peer: &dray_identity::PeerId) -> bool {
+        self.peers.reputation().why_banned(peer, None).is_some()
     }
 }
 

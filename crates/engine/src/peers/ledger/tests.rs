@@ -54,7 +54,15 @@ fn piece(index: u64) -> (u64, u64) {
 
 fn dropped(index: u64, given: &[(MateId, u64)]) -> Dropped {
     let (start, end) = piece(index);
-    Dropped { bytes: ByteRange::new(start, end).unwrap().into(), given: given.to_vec() }
+    Dropped { bytes: ByteRange::new(start, end).unwrap().into(), given: given.to_vec(), earlier: 0 }
+}
+
+fn said(liars: &[MateId], cleared: &[MateId], is_proven: bool) -> Verdict {
+    Verdict::Trusted(Conduct { liars: liars.to_vec(), cleared: cleared.to_vec(), is_proven })
+}
+
+fn nothing_said(is_proven: bool) -> Verdict {
+    said(&[], &[], is_proven)
 }
 
 fn start() -> (File, Ledger) {
@@ -66,7 +74,7 @@ fn what_the_origin_gave_may_be_offered_and_what_a_peer_gave_may_not() {
     let (mut file, mut ledger) = start();
     file.write(&mut ledger, piece(0), Giver::Origin, true);
     file.write(&mut ledger, piece(1), Giver::Peer(HONEST), true);
-    assert_eq!(file.judge(&mut ledger, 0), Verdict::Trusted { liars: vec![] });
+    assert_eq!(file.judge(&mut ledger, 0), nothing_said(false));
     assert_eq!(file.judge(&mut ledger, 1), Verdict::Unproven);
     assert_eq!(ledger.unproven(), ByteRange::new(PIECE, 2 * PIECE).unwrap().into());
 }
@@ -77,7 +85,7 @@ fn a_proven_table_proves_a_piece_of_a_peer_and_convicts_who_gave_another_alone()
     ledger.use_table(Arc::clone(&file.table), true, Some(HONEST));
     file.write(&mut ledger, piece(1), Giver::Peer(HONEST), true);
     file.write(&mut ledger, piece(2), Giver::Peer(LIAR), false);
-    assert_eq!(file.judge(&mut ledger, 1), Verdict::Trusted { liars: vec![] });
+    assert_eq!(file.judge(&mut ledger, 1), nothing_said(true));
     let dropped = dropped(2, &[(LIAR, PIECE)]);
     assert_eq!(file.judge(&mut ledger, 2), Verdict::Wrong { dropped, liars: vec![LIAR], suspects: vec![] });
     assert!(ledger.unproven().is_empty());
@@ -94,7 +102,7 @@ fn of_two_who_gave_a_wrong_piece_only_the_one_whose_part_differs_is_a_liar() {
     let dropped = dropped(1, &[(HONEST, 5000), (LIAR, PIECE - 5000)]);
     assert_eq!(verdict, Verdict::Wrong { dropped, liars: vec![], suspects: vec![HONEST, LIAR] });
     file.write(&mut ledger, (start, end), Giver::Origin, true);
-    assert_eq!(file.judge(&mut ledger, 1), Verdict::Trusted { liars: vec![LIAR] });
+    assert_eq!(file.judge(&mut ledger, 1), said(&[LIAR], &[HONEST], true));
 }
 
 #[test]
@@ -126,7 +134,7 @@ fn a_piece_that_does_not_fit_a_claimed_table_is_fetched_again_and_the_origin_tel
     let dropped = dropped(1, &[(LIAR, PIECE)]);
     assert_eq!(verdict, Verdict::Wrong { dropped, liars: vec![], suspects: vec![LIAR] });
     file.write(&mut ledger, (0, SIZE), Giver::Origin, true);
-    assert_eq!(file.judge(&mut ledger, 1), Verdict::Trusted { liars: vec![] });
+    assert_eq!(file.judge(&mut ledger, 1), said(&[LIAR], &[], false));
     assert_eq!(file.liars(&mut ledger), Liars { bytes: vec![LIAR], tables: vec![] });
 
     // The table was the lie.
@@ -149,7 +157,8 @@ fn unproven_bytes_of_an_earlier_attempt_stay_unproven_and_blame_nobody() {
     file.write(&mut ledger, (0, SIZE), Giver::Origin, true);
     assert_eq!(file.judge(&mut ledger, 1), Verdict::Unproven);
     let dropped = ledger.distrust();
-    assert_eq!((dropped.bytes, dropped.given), (ByteRange::new(PIECE, 2 * PIECE).unwrap().into(), vec![]));
+    assert_eq!(dropped.bytes, ByteRange::new(PIECE, 2 * PIECE).unwrap().into());
+    assert_eq!((dropped.given, dropped.earlier), (vec![], 10));
     assert_eq!(file.liars(&mut ledger), Liars::default());
 }
 
