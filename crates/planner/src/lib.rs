@@ -4,8 +4,8 @@
 //! rest. It says what to ask of whom, takes back what is late, and moves work from those who are slow or dear to
 //! those who are fast or cheap. It performs no I/O and has no clock, no randomness and no runtime: events and the
 //! time come in, [`Command`]s and a timeout come out, so a whole transfer runs in virtual time. It must never
-//! know what a source is beyond [`SourceKind`], name a transport, see a byte of content, or learn about pieces,
-//! digests and files.
+//! know what a source is beyond [`SourceKind`], name a transport, see a byte of content, or learn about digests and
+//! files. A piece is to it a stretch as long as the alignment.
 //!
 //! How to drive it:
 //!
@@ -21,6 +21,10 @@
 //! bytes are left, it takes over the tail of a running request, cut so that both end together. Cheaper kinds are
 //! served first, and dearer ones keep off what a healthy cheaper one has unless they are much faster. A second
 //! connection to one server is an experiment that has to show a gain.
+//!
+//! When others want the same file ([`Planner::set_me`], [`Planner::update_peer`]), it decides differently: in pieces,
+//! the rarest first from those that have them, and what nobody has is divided so that the origin sends it once. See
+//! `swarm/mod.rs`, and `tests/swarm` for what ten thousand of them do together.
 //!
 //! Start reading at `planner.rs` (state and events), then `plan.rs` (what to ask next), `split.rs` (taking over a
 //! tail), `overdue.rs` (timeouts), `probe.rs` (the experiment) and `connections.rs` (acting on it).

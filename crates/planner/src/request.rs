@@ -34,8 +34,6 @@ pub(crate) struct Request {
     pub(crate) queue: usize,
     /// Another downloader was late with these bytes.
     pub(crate) is_takeover: bool,
-    /// A second source was asked for the same.
-    pub(crate) is_doubled: bool,
 }
 
 /// The stretch of time over which a request's rate is judged.
@@ -59,7 +57,6 @@ impl Request {
             patience,
             queue: 1,
             is_takeover: false,
-            is_doubled: false,
         }
     }
 

@@ -128,7 +128,7 @@ impl Planner {
         let has_peers = self.sources.values().any(|state| state.is_peer() && state.about.max_requests > 0);
         let is_on = self.swarm.me.is_some()
             && (has_peers || self.swarm.expected_until.is_some())
-            && self.make_board();
+            && self.make_board(now);
         if is_on && !self.swarm.is_on {
             self.swarm.news = now;
             self.swarm.began = now;
@@ -147,7 +147,7 @@ impl Planner {
     }
 
     /// Makes the board if it can be made. Whoever has something is entered.
-    fn make_board(&mut self) -> bool {
+    fn make_board(&mut self, now: Time) -> bool {
         if self.swarm.board.is_some() {
             return true;
         }
@@ -160,6 +160,8 @@ impl Planner {
                 if let Some(peer) = &mut state.peer {
                     peer.is_fresh = true;
                     self.swarm.fresh.push(*id);
+                    let told = std::mem::take(&mut peer.told);
+                    peer.claims.set(now, told.iter().map(|range| board.touched(range)), &peer.has);
                 }
             }
         }
@@ -178,6 +180,7 @@ impl Planner {
             if let Some(peer) = &mut state.peer {
                 state.about.has = Has::Only(board.ranges_of(&peer.has));
                 peer.is_counted = false;
+                peer.told = peer.claims.iter().filter_map(|pieces| board.bytes(pieces)).collect();
                 peer.claims = super::Claims::default();
             }
         }
@@ -274,8 +277,11 @@ impl Planner {
 
     /// Takes note of what a peer takes from the origin.
     fn claim(&mut self, now: Time, source: SourceId, fetching: &RangeSet) {
-        let Some(board) = &self.swarm.board else { return };
         let Some(peer) = self.sources.get_mut(&source).and_then(|state| state.peer.as_mut()) else { return };
+        let Some(board) = &self.swarm.board else {
+            peer.told = fetching.clone();
+            return;
+        };
         let before: Vec<Range<usize>> = peer.claims.iter().collect();
         peer.claims.set(now, fetching.iter().map(|range| board.touched(range)), &peer.has);
         let gave_up = |piece: usize| !peer.claims.contains(piece) && !peer.has.contains(piece);

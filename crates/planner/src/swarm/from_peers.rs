@@ -28,7 +28,8 @@ const LOOK_AT_PEERS: usize = 16;
 const LATE_FACTOR: u32 = 8;
 const LATE_FLOOR: Duration = Duration::from_secs(2);
 
-/// At the end, what takes this much longer than usual is asked of another peer too; never before the floor.
+/// At the end, what has taken this much longer than another peer promises is asked of that one too; never before the
+/// floor.
 const DOUBLE_FACTOR: u32 = 3;
 const DOUBLE_FLOOR: Duration = Duration::from_millis(50);
 
@@ -201,46 +202,44 @@ impl Planner {
             return false;
         }
         self.swarm.is_ending = true;
-        let usual = self.swarm.usual.unwrap_or(DOUBLE_FLOOR);
-        let after = usual.saturating_mul(DOUBLE_FACTOR).max(DOUBLE_FLOOR);
         let mut due: Option<Time> = None;
         let mut chosen = None;
-        for (id, request) in self.requests.iter().filter(|(_, request)| !request.is_doubled) {
-            let Some(left) = request.left() else { continue };
+        for request in self.requests.values() {
+            let Some(needed) = request.left().and_then(|left| self.missing.iter_within(left).next()) else {
+                continue;
+            };
+            let is_of_it = |other: &Request| other.left().is_some_and(|left| left.contains(needed.start()));
+            if self.requests.values().filter(|other| is_of_it(other)).count() > 1 {
+                continue;
+            }
+            let piece = board.piece_at(needed.start());
+            let other = (self.sources.iter())
+                .filter(|(other, state)| {
+                    **other != request.source && state.is_ready(now) && state.active < MAX_WINDOW
+                })
+                .filter_map(|(other, state)| Some((*other, state, state.peer.as_ref()?)))
+                .filter(|(_, _, peer)| peer.is_counted && peer.has.contains(piece))
+                .map(|(other, state, peer)| (self.wait_for(state, peer, board.piece_len()), other))
+                .min();
+            let Some((wait, other)) = other else { continue };
+            let after = Duration::from_nanos(wait).saturating_mul(DOUBLE_FACTOR).max(DOUBLE_FLOOR);
             let at = request.started.saturating_add(after);
             if at > now {
                 due = Some(due.map_or(at, |due| due.min(at)));
                 continue;
             }
-            let Some(needed) = self.missing.iter_within(left).next() else { continue };
-            let piece = board.piece_at(needed.start());
-            let other = (self.sources.iter())
-                .filter(|(other, state)| **other != request.source && state.is_ready(now))
-                .filter_map(|(other, state)| Some((*other, state, state.peer.as_ref()?)))
-                .filter(|(_, state, peer)| {
-                    peer.is_counted && peer.has.contains(piece) && state.active < MAX_WINDOW
-                })
-                .min_by_key(|(other, state, peer)| (self.wait_for(state, peer, board.piece_len()), *other));
-            let Some(end) = board.bytes(piece..piece + 1).map(ByteRange::end) else { continue };
-            if let (Some((other, ..)), Some(range)) =
-                (other, ByteRange::new(needed.start(), needed.end().min(end)))
-            {
-                chosen = Some((*id, other, range));
+            let end = board.bytes(piece..piece + 1).map_or(needed.end(), ByteRange::end);
+            if let Some(range) = ByteRange::new(needed.start(), needed.end().min(end)) {
+                chosen = Some((other, range));
                 break;
             }
         }
-        let Some((slow, other, range)) = chosen else {
+        let Some((other, range)) = chosen else {
             self.swarm.double_due = due;
             return false;
         };
-        if let Some(request) = self.requests.get_mut(&slow) {
-            request.is_doubled = true;
-        }
         let request = self.fetch(now, other, range);
         self.be_patient(request, other, range);
-        if let Some(request) = self.requests.get_mut(&request) {
-            request.is_doubled = true;
-        }
         true
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct PeerState {
     pub(crate) is_counted: bool,
     /// What it takes from the origin.
     pub(crate) claims: Claims,
+    /// What it said of that before the pieces were known.
+    pub(crate) told: dray_ranges::RangeSet,
     /// Whether it is among those that may have something to give.
     pub(crate) is_fresh: bool,
     /// How fast its answers come, with the time that they wait: bytes per second over all requests to it.

@@ -2,7 +2,8 @@
 //! uplink all share, machines that come late, leave, are slow and lie. Everything follows from a seed.
 //!
 //! `swarm.rs` is the world and its laws, which are checked as it runs; `uplink.rs` is the origin; `machine.rs` is what one
-//! machine knows; `setting.rs` is what a swarm is made of. `small.rs` and `large.rs` are the cases.
+//! machine knows; `setting.rs` is what a swarm is made of. `small.rs` and `large.rs` are the cases,
+//! `properties.rs` are any, and `events.rs` goes one event at a time.
 
 #![allow(
     clippy::panic,
@@ -10,8 +11,10 @@
     reason = "a world that breaks its laws ends with a panic"
 )]
 
+mod events;
 mod large;
 mod machine;
+mod properties;
 mod setting;
 mod small;
 mod swarm;

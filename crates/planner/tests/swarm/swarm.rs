@@ -131,8 +131,9 @@ impl Swarm {
                 None => (0..members.len()).collect(),
                 Some(many) => {
                     let chance = (0..many).map(|_| self.dice.usize(0..members.len()));
-                    let near = (0..=2 * INTRODUCED)
-                        .map(|step| ring[(place[at] + ring.len() + step - INTRODUCED) % ring.len()]);
+                    let near = (0..=2 * INTRODUCED).map(|step| {
+                        ring[(place[at] + ring.len() * INTRODUCED + step - INTRODUCED) % ring.len()]
+                    });
                     let near = near.filter(|_| self.setting.introduces);
                     let heard: BTreeSet<usize> = chance.collect::<Vec<_>>().into_iter().chain(near).collect();
                     heard.into_iter().collect()
@@ -305,8 +306,8 @@ impl Swarm {
             machine.planner.handle_timeout(now);
             let due = machine.planner.next_due();
             assert!(due.is_none_or(|(time, _)| time > now), "{due:?} is due for ever");
-            self.drive(at);
         }
+        self.drive(at);
         if let Some(ticks) = self.setting.ticks {
             let machine = &self.machines[at as usize];
             let waits = machine.planner.timeout().is_some() || machine.planner.done();
@@ -398,29 +399,6 @@ impl Swarm {
         let of_origin = machine.flows.iter().filter(|flow| flow.from.is_none()).count();
         assert!(of_origin <= usize::from(self.setting.origin_requests), "too many requests to the origin");
         assert!(machine.flows.len() <= 26, "too many requests");
-        if from.is_none() && std::env::var("TRACE").is_ok() {
-            for (nth, other) in self.machines.iter().enumerate() {
-                let also = other
-                    .flows
-                    .iter()
-                    .find(|flow| flow.from.is_none() && flow.next < end && range.start() < flow.end);
-                let has = other.proven.overlaps(&range);
-                if nth != at as usize && other.is_up && (also.is_some() || has) {
-                    let met = self.machines[at as usize].session_with(nth as u32).is_some();
-                    println!(
-                        "{:.3} {at} asks for pieces {}..{}, {nth} (met: {met}) has it: {has}, fetches {:?}",
-                        self.now as f64 / 1e9,
-                        range.start() / self.setting.piece_len,
-                        range.end() / self.setting.piece_len,
-                        also.map(|flow| (
-                            flow.next / self.setting.piece_len,
-                            flow.next % self.setting.piece_len
-                        ))
-                    );
-                    break;
-                }
-            }
-        }
         if let Some(other) = from {
             let theirs = &self.machines[other as usize];
             let boasts = theirs.nature.way == Way::Boasts;
@@ -531,15 +509,6 @@ impl Swarm {
         let now = self.time();
         let Some(flow) = self.machines[at as usize].flow(request).copied() else { return };
         let lies = flow.from.is_some_and(|from| self.machines[from as usize].nature.way == Way::Poisons);
-        if std::env::var("LATE").is_ok_and(|from| self.now as f64 / 1e9 > from.parse().unwrap()) {
-            println!(
-                "{:.3} {at} got piece {} from {:?}, {} run",
-                self.now as f64 / 1e9,
-                flow.next / self.setting.piece_len,
-                flow.from,
-                self.machines[at as usize].flows.len()
-            );
-        }
         let machine = &mut self.machines[at as usize];
         let mut rest = ByteRange::new(flow.next, end.min(flow.end));
         let mut proven = RangeSet::new();
@@ -681,6 +650,19 @@ impl Swarm {
     pub(crate) fn last(&self) -> f64 {
         let done = self.machines.iter().filter(|machine| machine.nature.way == Way::Honest);
         done.filter_map(|machine| machine.done_at).max().unwrap_or(0) as f64 / 1e9
+    }
+
+    /// How often the honest machines that live took the file from the origin, between them.
+    pub(crate) fn honest_copies(&self) -> f64 {
+        let lives = |machine: &&Machine| machine.nature.way == Way::Honest && machine.nature.dies.is_none();
+        let bytes: u64 = self.machines.iter().filter(lives).map(|machine| machine.from_origin).sum();
+        bytes as f64 / self.setting.size as f64
+    }
+
+    /// No machine can have the file sooner than its own link brings it, nor than the origin has sent it once.
+    pub(crate) fn bound(&self) -> f64 {
+        let slowest = self.setting.machines.iter().map(|nature| nature.down).min().unwrap_or(1);
+        self.setting.size as f64 / slowest.min(self.setting.origin) as f64
     }
 
     /// How often the file left the origin.
