@@ -98,6 +98,8 @@ fn machines_with_other_keys_of_a_group_do_not_share_and_are_told_why() -> Result
         second.dray(&["explain", "http://127.0.0.1/a.bin"]).map_or_else(|e| e.to_string(), |o| o.stdout)
     })?;
     assert_eq!(second.status()?["peers"]["connected"].as_u64(), Some(0));
+    let shown = second.dray(&["peers"])?;
+    assert!(shown.stdout.contains("UNREACHABLE") && shown.stdout.contains("key is another one"), "{shown}");
     for shown in [second.dray(&["config", "show"])?.stdout, second.log(), first.log()] {
         assert!(!shown.contains("dray-group-1:"), "{shown}");
     }

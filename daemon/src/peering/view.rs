@@ -44,6 +44,13 @@ impl Peering {
         rows
     }
 
+    /// The places of the configuration where nobody is connected, and why.
+    pub(crate) fn unreached(&self) -> Vec<(String, String)> {
+        let members = self.peers().map(|peers| peers.swarm().members()).unwrap_or_default();
+        let unreached = members.into_iter().filter(|member| member.connected.is_none());
+        unreached.filter_map(|member| Some((member.place, member.why_not?))).collect()
+    }
+
     /// What holds now for every file on this machine.
     pub(crate) fn machine(&self) -> Vec<Told> {
         let peers = match &self.state {
@@ -61,19 +68,12 @@ impl Peering {
             hint: if connected == 0 { super::advice::NOBODY.to_owned() } else { String::new() },
             against: connected == 0,
         }];
-        let counts = peers.swarm().counts();
-        let failed = counts.failed_dials.saturating_add(counts.failed_handshakes);
-        if connected == 0 && failed > 0 && self.mode == Mode::Group {
-            told.push(Told {
-                name: "handshakes-failed".to_owned(),
-                sentence: format!(
-                    "{failed} connections came to nothing. A machine of another group, or with another key of this one, hangs up without \
-                     a word."
-                ),
-                hint: super::advice::of_peer("group").to_owned(),
-                against: true,
-            });
-        }
+        told.extend(self.unreached().into_iter().take(MAX_NAMED).map(|(place, why)| Told {
+            name: "member-not-reached".to_owned(),
+            sentence: format!("{place}, which the configuration names, is not connected: {why}."),
+            hint: super::advice::of_peer(&why).to_owned(),
+            against: true,
+        }));
         let unused = peers.rows().into_iter().filter_map(|row| {
             let why = row.why_not?;
             let address = row.addresses.first().map(|address| format!(" ({address})")).unwrap_or_default();

@@ -23,9 +23,10 @@ impl Daemon {
             return Err(Failure::new(Code::E_ACCESSDENIED, sentence));
         }
         let rows = self.peering.rows().await;
+        let unreached = self.peering.unreached();
         Ok(v1::ListPeersResponse {
-            peers: rows.iter().take(MAX_PEERS).map(peer).collect(),
-            peers_total: count(rows.len()),
+            peers_total: count(rows.len() + unreached.len()),
+            peers: rows.iter().map(peer).chain(unreached.into_iter().map(nobody)).take(MAX_PEERS).collect(),
             why_off: self.why_off(),
         })
     }
@@ -111,6 +112,16 @@ fn peer(row: &Row) -> v1::Peer {
         banned_until: peer.banned.as_ref().map(|ban| show::timestamp(later(ban.left))),
         offences: peer.banned.as_ref().map_or(0, |ban| ban.offences),
         sessions: count(peer.sessions),
+    }
+}
+
+/// A place of the configuration where nobody is connected.
+fn nobody((place, why): (String, String)) -> v1::Peer {
+    v1::Peer {
+        addresses: vec![place],
+        state: v1::PeerState::Unreachable.into(),
+        why_not_used: why,
+        ..v1::Peer::default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 
 mod delivery;
+mod looks;
 
 use std::path::PathBuf;
 use std::sync::Arc;

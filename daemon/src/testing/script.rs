@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dray_engine::{
-    BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, GivenBy, Watch, source_of,
+    BytesBySource, Checkpoint, Decision, Event, FetchError, Fetched, FileTask, GivenBy, Watch, source_of,
 };
 use dray_origin::Validators;
 use dray_ranges::{ByteRange, RangeSet};
@@ -74,6 +74,8 @@ impl Script {
         self.asked.lock().unwrap().push(Asked { url: url.clone(), resumed });
         let act = self.acts.lock().unwrap().get_mut(&url).and_then(VecDeque::pop_front);
         watch.event(Event::Connecting);
+        let decision = if task.use_peers { Decision::PeersOff } else { Decision::PeersDeclined };
+        watch.event(Event::Decided(decision.clone()));
         match act {
             Some(Act::Bring { bytes, after }) => {
                 tokio::select! {
@@ -83,7 +85,7 @@ impl Script {
                 watch.event(known(bytes, resumed));
                 std::fs::write(&task.temp, vec![b'x'; usize::try_from(bytes).unwrap()]).unwrap();
                 watch.event(Event::Received { bytes: bytes - resumed, from: GivenBy::Origin });
-                Ok(fetched(bytes, resumed))
+                Ok(Fetched { decisions: vec![decision], ..fetched(bytes, resumed) })
             }
             Some(Act::Half { bytes }) => {
                 watch.event(known(bytes, resumed));

@@ -80,8 +80,9 @@ fn origins(sources: &BytesBySource) -> String {
 }
 
 fn account(source: &SourceAccount) -> String {
-    let name = [&source.name, &source.address].map(|text| plain(text)).join(" ");
-    let mut line = format!("{} {}: {}", kind(source), name.trim(), bytes(source.bytes));
+    let named = [kind(source).to_owned(), plain(&source.name), plain(&source.address)];
+    let named: Vec<_> = named.into_iter().filter(|part| !part.is_empty()).collect();
+    let mut line = format!("{}: {}", named.join(" "), bytes(source.bytes));
     if source.wasted_bytes > 0 {
         line += &format!(", and {} in vain", bytes(source.wasted_bytes));
     }

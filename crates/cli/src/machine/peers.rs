@@ -60,8 +60,9 @@ pub(super) async fn list(link: &mut Link, printer: &Printer) -> Result<(), Probl
 fn row(peer: &Peer) -> [String; 9] {
     let id = plain(&peer.peer_id);
     let skipped = id.chars().count().saturating_sub(TAIL);
+    let tail: String = id.chars().skip(skipped).collect();
     [
-        format!("…{}", id.chars().skip(skipped).collect::<String>()),
+        if skipped > 0 { format!("…{tail}") } else { tail },
         plain(peer.addresses.first().map_or("", String::as_str)),
         way(peer).to_owned(),
         state(peer).to_owned(),

@@ -21,6 +21,9 @@ fn a_group_that_is_named_is_joined_unless_the_mode_says_otherwise() {
     assert_eq!(peers(&given).mode.value, Mode::Group);
     assert_eq!(peers(&given).group_key_file.value, given.folder.path().join("group.key"));
     assert_eq!(peers(&given.flag("--mode", "0")).mode.value, Mode::Off);
+    let line = "peers = { group = \"berlin\", bootstrap = [\"branch.example\"] }";
+    let one_line = peers(&super::given().file("drayd.toml", line));
+    assert_eq!((one_line.mode.value, one_line.bootstrap.value.0.len()), (Mode::Group, 1));
 }
 
 #[test]
