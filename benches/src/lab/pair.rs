@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use dray_tests::{Link, Usage, until};
+use dray_tests::{Link, Usage, blake3_of, until};
 
 use super::course::Course;
 use super::race::bytes;
@@ -64,7 +64,8 @@ pub(super) fn run(plan: &Plan, tools: &[Tool]) -> Result<Vec<Pair>> {
 fn once(tool: Tool, size: u64) -> Result<Found> {
     let mut course = Course::build(size, Link::OPEN, 2, Link::OPEN)?;
     match tool {
-        Tool::Dray => dray(&course),
+        Tool::Dray => dray(&course, course.sha256.clone()),
+        Tool::DrayBlake3 => dray(&course, blake3_of(&course.file.path)?),
         Tool::Rqbit => torrent(&mut course, Client::Rqbit),
         Tool::Libtorrent | Tool::LibtorrentOne => torrent(&mut course, Client::Libtorrent),
         Tool::Aria2 | Tool::Aria2Seed => torrent(&mut course, Client::Aria2),
@@ -72,8 +73,8 @@ fn once(tool: Tool, size: u64) -> Result<Found> {
     }
 }
 
-fn dray(course: &Course) -> Result<Found> {
-    let pair = DrayPair::set_up(course)?;
+fn dray(course: &Course, digest: String) -> Result<Found> {
+    let pair = DrayPair::set_up(course, digest)?;
     let sent = course.origin.host().sent()?;
     let began = Instant::now();
     let taker = pair.take(course)?;

@@ -40,7 +40,7 @@ pub(super) fn races(races: &[Race], judged: bool) -> String {
         text.push_str(&format!("\nideal = {:.2} s for {:.0} MiB\n", race.ideal_s, bytes(race.size) / MIB));
     }
     let verdicts: String =
-        races.iter().filter(|race| judged && race.tool == Tool::Dray).flat_map(judge).collect();
+        races.iter().filter(|race| judged && race.tool.is_ours()).flat_map(judge).collect();
     verdict_table(text, &verdicts)
 }
 
@@ -53,18 +53,18 @@ fn judge(race: &Race) -> Vec<String> {
     if race.runs.is_empty() {
         return vec![format!("| {} machines | did not end | | **no** |\n", race.machines)];
     }
-    let machines = race.machines;
+    let (machines, name) = (race.machines, race.tool.name());
     let of_ideal = race.median(|it| it.last_s) / race.ideal_s;
     let most = MOST_OF_IDEAL.iter().find(|(upto, _)| machines <= *upto).map_or(f64::NAN, |(_, most)| *most);
     let copies = race.median(|it| it.origin_copies);
     let cpu = race.median(|it| it.cpu_s_per_gib);
     let mut verdicts = vec![
-        verdict(&format!("last of {machines}, of ideal"), of_ideal, most, 3),
-        verdict(&format!("{machines} machines, origin sent ÷ size"), copies, MOST_COPIES, 3),
-        verdict(&format!("{machines} machines, CPU s per GiB"), cpu, MOST_CPU_S_PER_GIB, 2),
+        verdict(&format!("{name}, last of {machines}, of ideal"), of_ideal, most, 3),
+        verdict(&format!("{name}, {machines} machines, origin sent ÷ size"), copies, MOST_COPIES, 3),
+        verdict(&format!("{name}, {machines} machines, CPU s per GiB"), cpu, MOST_CPU_S_PER_GIB, 2),
     ];
     if let Some(idle) = idle(race) {
-        let what = format!("{} peers connected, idle, resident MiB", machines.saturating_sub(1));
+        let what = format!("{name}, {} peers connected, idle, resident MiB", machines.saturating_sub(1));
         verdicts.push(verdict(&what, idle / MIB, MOST_IDLE_BYTES / MIB, 1));
     }
     verdicts
@@ -79,7 +79,7 @@ pub(super) fn pairs(pairs: &[Pair], judged: bool) -> String {
     for pair in pairs.iter().filter(|pair| !pair.runs.is_empty()) {
         text.push_str(&format!(
             "| {} | {:.2} s | {:.2} | {:.2} | {:.2} | {:.1} MiB |\n",
-            pair.tool.about(),
+            pair.tool.about_pair(),
             pair.median(|it| it.wall_s),
             pair.median(cpu),
             pair.median(|it| it.giver_cpu_s),
@@ -89,11 +89,13 @@ pub(super) fn pairs(pairs: &[Pair], judged: bool) -> String {
     }
     let of = |tool: Tool| pairs.iter().find(|pair| pair.tool == tool && !pair.runs.is_empty());
     let mut verdicts = String::new();
-    if let (true, Some(dray), Some(rqbit)) = (judged, of(Tool::Dray), of(Tool::Rqbit)) {
+    let ours = pairs.iter().filter(|pair| judged && pair.tool.is_ours() && !pair.runs.is_empty());
+    for (dray, rqbit) in ours.zip(std::iter::repeat(of(Tool::Rqbit))) {
+        let (Some(rqbit), name) = (rqbit, dray.tool.name()) else { continue };
         let wall = dray.median(|it| it.wall_s) / rqbit.median(|it| it.wall_s);
         let cpu = dray.median(cpu) / rqbit.median(cpu);
-        verdicts.push_str(&verdict("wall, of rqbit's", wall, MOST_OF_RQBIT_WALL, 2));
-        verdicts.push_str(&verdict("CPU, of rqbit's", cpu, MOST_OF_RQBIT_CPU, 2));
+        verdicts.push_str(&verdict(&format!("{name}, wall, of rqbit's"), wall, MOST_OF_RQBIT_WALL, 2));
+        verdicts.push_str(&verdict(&format!("{name}, CPU, of rqbit's"), cpu, MOST_OF_RQBIT_CPU, 2));
     }
     verdict_table(text, &verdicts)
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use dray_tests::{Running, Usage, sha256_of, system_program};
+use dray_tests::{Running, Usage, blake3_of, sha256_of, system_program};
 
 use super::course::{Course, python};
 
@@ -48,6 +48,8 @@ pub(super) enum Tool {
     NginxTls,
     /// Ours.
     Dray,
+    /// Ours, where the digest that is known proves each piece alone.
+    DrayBlake3,
 }
 
 impl Tool {
@@ -55,6 +57,7 @@ impl Tool {
     pub(super) const RACERS: &[Tool] = &[
         Tool::CurlOne,
         Tool::Dray,
+        Tool::DrayBlake3,
         Tool::Squid,
         Tool::LibtorrentOne,
         Tool::Aria2Seed,
@@ -64,7 +67,7 @@ impl Tool {
     ];
     /// For two machines.
     pub(super) const PAIRS: &[Tool] =
-        &[Tool::Dray, Tool::Rqbit, Tool::Libtorrent, Tool::Aria2, Tool::NginxTls];
+        &[Tool::Dray, Tool::DrayBlake3, Tool::Rqbit, Tool::Libtorrent, Tool::Aria2, Tool::NginxTls];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -78,6 +81,7 @@ impl Tool {
             Tool::Rqbit => "rqbit",
             Tool::NginxTls => "nginx-tls",
             Tool::Dray => "dray",
+            Tool::DrayBlake3 => "dray-blake3",
         }
     }
 
@@ -93,14 +97,28 @@ impl Tool {
             Tool::LibtorrentOne => "libtorrent, one machine chosen by hand to fetch",
             Tool::Rqbit => "rqbit",
             Tool::NginxTls => "nginx + curl over TLS",
-            Tool::Dray => "dray",
+            Tool::Dray => "dray, SHA-256 digest",
+            Tool::DrayBlake3 => "dray, BLAKE3 digest",
         }
+    }
+
+    /// The same between two machines, where nobody knows the origin.
+    pub(super) fn about_pair(self) -> &'static str {
+        match self {
+            Tool::Aria2 => "aria2, BitTorrent",
+            Tool::Libtorrent => "libtorrent",
+            other => other.about(),
+        }
+    }
+
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Tool::Dray | Tool::DrayBlake3)
     }
 
     /// Why it cannot run here.
     pub(super) fn missing(self) -> Option<String> {
         let program = match self {
-            Tool::CurlOne | Tool::Curl | Tool::NginxTls | Tool::Dray => return None,
+            Tool::CurlOne | Tool::Curl | Tool::NginxTls | Tool::Dray | Tool::DrayBlake3 => return None,
             Tool::Squid => "squid",
             Tool::Aria2 | Tool::Aria2Seed => "aria2c",
             Tool::Rqbit => "rqbit",
@@ -135,7 +153,8 @@ impl Tool {
             Tool::Libtorrent => Box::new(Torrent::set_up(course, Client::Libtorrent, Seed::Web)?),
             Tool::LibtorrentOne => Box::new(Torrent::set_up(course, Client::Libtorrent, Seed::WebForOne)?),
             Tool::Rqbit => Box::new(Torrent::set_up(course, Client::Rqbit, Seed::Web)?),
-            Tool::Dray => Box::new(dray::Fleet::set_up(course)?),
+            Tool::Dray => Box::new(dray::Fleet::set_up(course, course.sha256.clone())?),
+            Tool::DrayBlake3 => Box::new(dray::Fleet::set_up(course, blake3_of(&course.file.path)?)?),
         })
     }
 }

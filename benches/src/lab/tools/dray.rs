@@ -17,20 +17,28 @@ const SLOW: Mbit = Mbit(50);
 /// The daemons of all machines.
 pub(super) struct Fleet {
     machines: Vec<Machine>,
+    /// What everyone knows of the file.
+    digest: String,
 }
 
 impl Fleet {
     /// Starts them all, with no configuration, and waits until each is connected to all others.
-    pub(super) fn set_up(course: &Course) -> Result<Fleet> {
+    pub(super) fn set_up(course: &Course, digest: String) -> Result<Fleet> {
         let machines = course.machines.iter().map(|host| Machine::new(host, ""));
         let mut machines = machines.collect::<Result<Vec<_>>>()?;
         machines.iter_mut().try_for_each(Machine::spawn)?;
         machines.iter_mut().try_for_each(Machine::ready)?;
-        let fleet = Fleet { machines };
+        let fleet = Fleet { machines, digest };
         if let Err(error) = fleet.meet() {
             tell(&format!("dray: not everyone met, going on: {error:#}"));
         }
         Ok(fleet)
+    }
+
+    fn get(&self, course: &Course, machine: usize) -> Result<Entrant> {
+        let machine = self.machines.get(machine).context("no such machine")?;
+        let running = machine.get(&course.url(), NAME, &["--digest", &self.digest])?;
+        Ok(Entrant { running, file: machine.home().downloads().join(NAME), mark: None })
     }
 
     fn meet(&self) -> Result<()> {
@@ -43,8 +51,7 @@ impl Fleet {
 
 impl Team for Fleet {
     fn start(&mut self, course: &Course, machine: usize) -> Result<Entrant> {
-        let machine = &self.machines[machine];
-        get(course, machine)
+        self.get(course, machine)
     }
 
     fn usage(&self) -> Result<Vec<Usage>> {
@@ -56,11 +63,6 @@ impl Team for Fleet {
     }
 }
 
-fn get(course: &Course, machine: &Machine) -> Result<Entrant> {
-    let running = machine.get(&course.url(), NAME, &["--digest", &course.sha256])?;
-    Ok(Entrant { running, file: machine.home().downloads().join(NAME), mark: None })
-}
-
 /// Two machines, one of which has the file.
 pub(in super::super) struct DrayPair {
     fleet: Fleet,
@@ -69,8 +71,8 @@ pub(in super::super) struct DrayPair {
 
 impl DrayPair {
     /// The giver fetches the file; then the origin becomes slow, so that the taker has one good source.
-    pub(in super::super) fn set_up(course: &Course) -> Result<DrayPair> {
-        let mut fleet = Fleet::set_up(course)?;
+    pub(in super::super) fn set_up(course: &Course, digest: String) -> Result<DrayPair> {
+        let mut fleet = Fleet::set_up(course, digest)?;
         let first = fleet.start(course, 0)?;
         until("the giver to have the file", MEET, || Ok(first.has_it()?.then_some(())))?;
         first.check(&course.sha256)?;
@@ -82,7 +84,7 @@ impl DrayPair {
 
     /// The taker begins.
     pub(in super::super) fn take(&self, course: &Course) -> Result<Entrant> {
-        get(course, self.fleet.machines.get(1).context("a pair is two machines")?)
+        self.fleet.get(course, 1)
     }
 
     /// What the daemons of giver and taker have cost since then.
