@@ -4,7 +4,7 @@
 //! length of the alignment) instead of in long requests, because what one machine has a moment earlier another can
 //! use. [`Board`] is what is known of every piece. `from_peers.rs` asks peers for what they have, the rarest first.
 //! `from_origin.rs` asks the origin for what nobody has: each downloader its own share (`division.rs`) from the front,
-//! then from the back of others' shares. What a downloader takes from the origin is announced ([`Planner::fetching`])
+//! then from the back of others' shares (`standing.rs` says whose turn it is). What a downloader takes from the origin is announced ([`Planner::fetching`])
 //! and left alone by the others, until it is late.
 
 mod bits;
@@ -14,9 +14,11 @@ mod division;
 mod events;
 mod from_origin;
 mod from_peers;
+mod marks;
 mod member;
 mod plan;
 mod standing;
+mod yielding;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@
     clippy::cast_possible_truncation,
     reason = "a world that breaks its laws ends with a panic"
 )]
+#![allow(clippy::print_stdout, reason = "one that keeps them says how it went")]
 
 mod events;
 mod large;
