@@ -32,6 +32,11 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
 /// Addresses announced as one's own.
 const MAX_OWN_ADDRESSES: usize = 16;
 
+/// The connection itself failed, before anything was said on it.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection")]
+pub(crate) struct NoConnection(#[from] io::Error);
+
 /// Changes of the addresses of this machine: which are announced now.
 pub(crate) type OwnAddresses = mpsc::Receiver<Vec<SocketAddr>>;
 
@@ -41,7 +46,7 @@ pub(crate) struct Doorway {
     own: OwnAddresses,
     announced: Vec<SocketAddr>,
     listener: Option<ListenerId>,
-    events: VecDeque<TransportEvent<Ready<io::Result<Stream>>, io::Error>>,
+    events: VecDeque<TransportEvent<Ready<Result<Stream, NoConnection>>, NoConnection>>,
 }
 
 impl Doorway {
@@ -65,12 +70,12 @@ impl Doorway {
 
 impl libp2p::Transport for Doorway {
     type Output = Stream;
-    type Error = io::Error;
-    type ListenerUpgrade = Ready<io::Result<Stream>>;
-    type Dial = BoxFuture<'static, io::Result<Stream>>;
+    type Error = NoConnection;
+    type ListenerUpgrade = Ready<Result<Stream, NoConnection>>;
+    type Dial = BoxFuture<'static, Result<Stream, NoConnection>>;
 
     /// There is one listener, whatever the address says; it was bound elsewhere.
-    fn listen_on(&mut self, id: ListenerId, addr: Multiaddr) -> Result<(), TransportError<io::Error>> {
+    fn listen_on(&mut self, id: ListenerId, addr: Multiaddr) -> Result<(), TransportError<NoConnection>> {
         if self.listener.is_some() {
             return Err(TransportError::MultiaddrNotSupported(addr));
         }
@@ -87,7 +92,7 @@ impl libp2p::Transport for Doorway {
         ours
     }
 
-    fn dial(&mut self, addr: Multiaddr, _: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
+    fn dial(&mut self, addr: Multiaddr, _: DialOpts) -> Result<Self::Dial, TransportError<NoConnection>> {
         match socket_addr(&addr) {
             Some(to) if to.port() != 0 && !to.ip().is_unspecified() => Ok(Box::pin(async move {
                 let stream = TcpStream::connect(to).await?;
@@ -101,7 +106,7 @@ impl libp2p::Transport for Doorway {
     fn poll(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, NoConnection>> {
         let Some(listener_id) = self.listener else { return Poll::Pending };
         loop {
             if let Some(event) = self.events.pop_front() {

@@ -219,7 +219,7 @@ async fn in_a_group_larger_than_the_connections_a_content_is_found_beyond_them()
         config.group = Some(group.clone());
         // Everyone keeps three connections by itself; the rest are those of others.
         config.limits.wanted_connections = 3;
-        config.limits.connections = 12;
+        config.limits.connections = 16;
         config.limits.connections_per_address = 64;
         config.limits.dials_per_address.burst = 1000;
         config.limits.pending_per_address = 32;
@@ -237,7 +237,8 @@ async fn in_a_group_larger_than_the_connections_a_content_is_found_beyond_them()
     }
     until("enough members are known", || all.iter().all(|one| one.swarm.peers().len() > 3)).await;
     // Two that are not connected with each other look for the same.
-    let far = (1..40).find(|n| !all[0].knows(&all[*n])).expect("forty machines with twelve connections each");
+    let far =
+        (1..40).find(|n| !all[0].knows(&all[*n])).expect("forty machines with sixteen connections each");
     let mut first = all[0].swarm.find(&[digest("iso")], Role::Wants);
     let mut second = all[far].swarm.find(&[digest("iso")], Role::Wants);
     assert_eq!(next(&mut first).await.peer, all[far].swarm.me());

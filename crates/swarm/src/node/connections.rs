@@ -24,6 +24,8 @@ use crate::wire::PROTOCOL;
 
 /// Two connections made within this time of each other were dialled from both ends at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
+/// A connection is not closed to make room for others before it is so old.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Offences after which a peer is shown the door.
 const MOST_OFFENCES: u32 = 8;
 /// For how long.
@@ -306,6 +308,29 @@ impl Node {
     pub(super) fn unproven_due(&self) -> Option<crate::bucket::Time> {
         let oldest = self.links.values().filter(|link| !link.proven).map(|link| link.since).min()?;
         Some(oldest.saturating_duration_since(self.epoch) + self.limits.reply)
+    }
+
+    /// Keeps an eighth of the places free for those with whom there is something to share: searches through the group
+    /// leave connections behind that nobody needs.
+    pub(super) fn make_room(&mut self) {
+        let most = self.limits.connections as usize;
+        let surplus = self.links.len().saturating_sub(most - most / 8);
+        if surplus == 0 {
+            return;
+        }
+        let idle = |peer: &PeerId, link: &Link| {
+            link.since.elapsed() > SETTLED
+                && link.in_flight.is_none()
+                && self.wishes.met_by(peer).is_empty()
+                && !self.seeds.holds(peer)
+        };
+        let mut idle: Vec<_> =
+            self.links.iter().filter(|(peer, link)| idle(peer, link)).map(|(peer, _)| *peer).collect();
+        fastrand::shuffle(&mut idle);
+        for peer in idle.into_iter().take(surplus) {
+            tracing::debug!(%peer, "closed to make room");
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
     }
 
     fn heard(&mut self, peer: PeerId, rtt: Duration) {

@@ -15,9 +15,11 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId};
 
 use super::Node;
+use super::link::Link;
 use crate::bucket::Time;
-use crate::doorway::multiaddr;
+use crate::doorway::{multiaddr, socket_addr};
 use crate::keys;
+use crate::net::plain;
 use crate::wishes::WishId;
 
 /// Contents for which this machine keeps the providers, its own among them.
@@ -124,6 +126,7 @@ impl Node {
             let Some(published) = self.published.get_mut(&id) else { continue };
             let wait = LOOK_AGAIN[published.looks.min(LOOK_AGAIN.len() - 1)];
             published.looks += 1;
+            published.dialed = 0;
             published.look_at = now + wait;
             for key in keys {
                 kademlia.get_providers(RecordKey::from(key.clone()));
@@ -175,38 +178,38 @@ impl Node {
             if peer == self.me || self.links.contains_key(&peer) || published.dialed >= MAX_DIALS {
                 continue;
             }
-            published.dialed += 1;
             let addrs: Vec<Multiaddr> = self
                 .book
                 .get(&peer)
                 .map(|known| known.addrs.iter().copied().map(multiaddr).collect())
                 .unwrap_or_default();
             let dial = DialOpts::peer_id(peer).addresses(addrs).extend_addresses_through_behaviour().build();
-            if let Err(error) = self.swarm.dial(dial) {
-                tracing::debug!(%peer, %error, "a provider cannot be dialled");
+            match self.swarm.dial(dial) {
+                Ok(()) => published.dialed += 1,
+                Err(error) => tracing::debug!(%peer, %error, "a provider cannot be dialled"),
             }
         }
     }
 
-    /// A member says that it has something. It is kept for a while, without the addresses it likes to add.
+    /// A member says that it has something. It is kept for a while, with those of its addresses at which it really is.
     fn keep_provider(&mut self, mut record: ProviderRecord) {
-        let now = self.now();
-        let rate = self.limits.asks_per_peer;
-        let paced = self
-            .links
-            .get_mut(&record.provider)
-            .is_some_and(|link| link.proven && link.pace.take(now, rate, 1));
-        if !paced || record.key.as_ref().len() != blake3::OUT_LEN {
+        let (now, rate) = (self.now(), self.limits.asks_per_peer);
+        // Whoever got this far holds the group's key; its connection may be too young to have been introduced.
+        let paced =
+            |link: &mut Link| record.key.as_ref().len() == blake3::OUT_LEN && link.pace.take(now, rate, 1);
+        let Some(link) = self.links.get_mut(&record.provider).and_then(|link| paced(link).then_some(link))
+        else {
             self.shared.counters.count(&self.shared.counters.refused_asks);
             return;
+        };
+        let remote = link.remote.ip();
+        record
+            .addresses
+            .retain(|address| socket_addr(address).is_some_and(|address| plain(address.ip()) == remote));
+        record.addresses.truncate(1);
+        if let Some(address) = link.listens_at() {
+            record.addresses = vec![multiaddr(address)];
         }
-        record.addresses = self
-            .links
-            .get(&record.provider)
-            .and_then(|link| link.listens_at())
-            .map(multiaddr)
-            .into_iter()
-            .collect();
         let most = std::time::Instant::now() + PROVIDER_FOR;
         record.expires = Some(record.expires.map_or(most, |expires| expires.min(most)));
         let kept = self

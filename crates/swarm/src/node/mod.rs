@@ -216,6 +216,7 @@ impl Node {
             self.ask_someone_for_neighbours(now);
         }
         self.end_unproven();
+        self.make_room();
         self.send_asks(now);
         self.look_beyond(now);
         for peer in self.book.take_forgotten() {

@@ -112,6 +112,11 @@ impl Seeds {
         }
     }
 
+    /// Whether this peer is one of them.
+    pub(super) fn holds(&self, peer: &PeerId) -> bool {
+        self.all.iter().any(|seed| seed.peer.as_ref() == Some(peer))
+    }
+
     /// As a person may see them.
     pub(super) fn view(&self) -> Vec<MemberView> {
         let view = |seed: &Seed| MemberView {
