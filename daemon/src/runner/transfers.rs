@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use dray_engine::{Checkpoint, FetchError, Fetched, FileTask};
+use dray_engine::{FetchError, Fetched, FileTask};
 use dray_jobs::{BySource, FileIndex, JobId, RunId};
 use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
