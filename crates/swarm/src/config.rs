@@ -217,6 +217,8 @@ pub struct Limits {
     pub pending_outbound: u32,
     /// Connections with one address; many machines share one behind NAT.
     pub connections_per_address: u32,
+    /// A connection is not closed to make room for others before it is so old.
+    pub settled: Duration,
     /// Unproven connections from one address.
     pub pending_per_address: u32,
     /// Connections begun from one address.
@@ -246,6 +248,7 @@ impl Default for Limits {
             pending_inbound: 32,
             pending_outbound: 16,
             connections_per_address: 64,
+            settled: Duration::from_secs(60),
             pending_per_address: 8,
             dials_per_address: Rate { burst: 64, per_second: 4.0 },
             asks_per_peer: Rate { burst: 2048, per_second: 128.0 },

@@ -219,6 +219,7 @@ async fn in_a_group_larger_than_the_connections_a_content_is_found_beyond_them()
         config.group = Some(group.clone());
         // Everyone keeps three connections by itself; the rest are those of others.
         config.limits.wanted_connections = 3;
+        config.limits.settled = Duration::from_secs(2);
         config.limits.connections = 16;
         config.limits.connections_per_address = 64;
         config.limits.dials_per_address.burst = 1000;

@@ -24,8 +24,6 @@ use crate::wire::PROTOCOL;
 
 /// Two connections made within this time of each other were dialled from both ends at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
-/// A connection is not closed to make room for others before it is so old.
-const SETTLED: Duration = Duration::from_secs(3);
 /// Offences after which a peer is shown the door.
 const MOST_OFFENCES: u32 = 8;
 /// For how long.
@@ -233,7 +231,7 @@ impl Node {
                 self.book.failed_unproven(now, &peer);
             }
             self.book.closed(now, &peer);
-            self.seeds.lost(now, &peer);
+            self.seeds.lost(now, &peer, was_proven);
             self.publish_connected();
             self.publish_members();
             self.neighbours_news();
@@ -285,10 +283,12 @@ impl Node {
             self.book.learn(now, peer, address, Source::Itself);
         }
         self.book.proven(&peer);
+        self.seeds.proven(&peer);
         self.route(peer, listens_at);
         if first {
             tracing::info!(%peer, at = ?listens_at, "peer connected");
             self.publish_connected();
+            self.publish_members();
             self.introduce(peer);
             self.neighbours_news();
         }
@@ -319,7 +319,7 @@ impl Node {
             return;
         }
         let idle = |peer: &PeerId, link: &Link| {
-            link.since.elapsed() > SETTLED
+            link.since.elapsed() > self.limits.settled
                 && link.in_flight.is_none()
                 && self.wishes.met_by(peer).is_empty()
                 && !self.seeds.holds(peer)

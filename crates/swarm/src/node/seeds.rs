@@ -22,6 +22,8 @@ const MAX_SEEDS: usize = 64;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// And the longest: they are few, and a network that comes back should be noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The longest for one that takes the connection and closes it: it is full, or does not want this machine.
+const UNHURRIED_WAIT: Duration = Duration::from_secs(120);
 /// When the member is this machine itself.
 const ITSELF_WAIT: Duration = Duration::from_secs(30 * 60);
 
@@ -72,9 +74,7 @@ impl Seeds {
     pub(super) fn connected(&mut self, id: ConnectionId, peer: PeerId) {
         if let Some(seed) = self.take_dialing(id) {
             seed.peer = Some(peer);
-            seed.failures = 0;
             seed.due = None;
-            seed.why_not = None;
         }
     }
 
@@ -99,10 +99,23 @@ impl Seeds {
         }
     }
 
-    pub(super) fn lost(&mut self, now: Time, peer: &PeerId) {
+    /// The peer has shown that it is one of us.
+    pub(super) fn proven(&mut self, peer: &PeerId) {
+        for seed in self.all.iter_mut().filter(|seed| seed.peer.as_ref() == Some(peer)) {
+            seed.failures = 0;
+            seed.why_not = None;
+        }
+    }
+
+    pub(super) fn lost(&mut self, now: Time, peer: &PeerId, was_proven: bool) {
         for seed in self.all.iter_mut().filter(|seed| seed.peer.as_ref() == Some(peer)) {
             seed.peer = None;
-            seed.due = Some(now + FIRST_WAIT.mul_f64(0.5 + fastrand::f64()));
+            if was_proven {
+                seed.due = Some(now + FIRST_WAIT.mul_f64(0.5 + fastrand::f64()));
+            } else {
+                let why = "it closed the connection: it is full, or does not want this machine".to_owned();
+                seed.fail_within(now, UNHURRIED_WAIT, why);
+            }
         }
     }
 
@@ -136,19 +149,23 @@ impl Seeds {
 
 impl Seed {
     fn fail(&mut self, now: Time, itself: bool, why: String) {
-        if !itself && self.why_not.as_ref() != Some(&why) {
-            tracing::info!(member = %self.from, %why, "a bootstrap member cannot be reached; trying again");
-        }
-        self.why_not = Some(why);
-        self.failures = self.failures.saturating_add(1);
         self.next += 1;
+        self.fail_within(now, LONGEST_WAIT, why);
         if self.next < self.addrs.len() {
             // Another address of the same member is tried at once.
             self.due = Some(now);
-            return;
+        } else if itself {
+            self.due = Some(now + ITSELF_WAIT);
         }
-        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT);
-        let wait = if itself { ITSELF_WAIT } else { wait };
+    }
+
+    fn fail_within(&mut self, now: Time, longest: Duration, why: String) {
+        if self.why_not.as_ref() != Some(&why) {
+            tracing::info!(member = %self.from, %why, "no connection with a bootstrap member; trying again");
+        }
+        self.why_not = Some(why);
+        self.failures = self.failures.saturating_add(1);
+        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(10)).min(longest);
         self.due = Some(now + wait.mul_f64(0.5 + fastrand::f64()));
     }
 }
