@@ -109,6 +109,7 @@ async fn call_up(
     let (connection, letters) = Connection::new(Arc::clone(hub), link, Role::Dialer, agent);
     match hub.peers.add(&connection) {
         Added::Kept { instead_of } => {
+            hub.counters.connections.add(1);
             if let Some(other) = instead_of {
                 other.end(CloseCode::Duplicate);
             }

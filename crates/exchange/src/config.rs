@@ -161,7 +161,7 @@ impl Default for Timing {
             keep_alive: Duration::from_secs(15),
             idle: Duration::from_secs(60),
             linger: Duration::from_secs(60),
-            announce: Duration::from_millis(50),
+            announce: Duration::from_millis(20),
         }
     }
 }

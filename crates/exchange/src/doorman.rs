@@ -117,11 +117,13 @@ async fn receive(hub: Arc<Hub>, handshake: impl Future<Output = Result<Link, Lin
     };
     let Ok(Ok(link)) = link else {
         // Nobody is known by name yet, so nobody can be blamed.
+        hub.counters.failed_handshakes.add(1);
         tracing::debug!(from = %place.address, "a handshake failed or took too long");
         return;
     };
     let (peer, address) = (link.peer(), link.address());
     if peer == hub.me || !hub.admits(&peer, address) {
+        hub.counters.refused_connections.add(1);
         return link.close(CloseCode::NotAdmitted);
     }
     let mut control = match hello::hear(&hub, &link).await {
@@ -130,6 +132,7 @@ async fn receive(hub: Arc<Hub>, handshake: impl Future<Output = Result<Link, Lin
             if let Some(incident) = refused.incident {
                 hub.incident(&peer, address, incident);
             }
+            hub.counters.refused_connections.add(1);
             return link.close(refused.code);
         }
     };
@@ -137,7 +140,10 @@ async fn receive(hub: Arc<Hub>, handshake: impl Future<Output = Result<Link, Lin
     let (connection, letters) = Connection::new(Arc::clone(&hub), link, Role::Listener, agent);
     match hub.peers.add(&connection) {
         Added::Duplicate => return connection.link.close(CloseCode::Duplicate),
-        Added::TooMany => return connection.link.close(CloseCode::TooMany),
+        Added::TooMany => {
+            hub.counters.refused_connections.add(1);
+            return connection.link.close(CloseCode::TooMany);
+        }
         Added::Kept { instead_of: Some(other) } => other.end(CloseCode::Duplicate),
         Added::Kept { instead_of: None } => {}
     }
@@ -145,5 +151,6 @@ async fn receive(hub: Arc<Hub>, handshake: impl Future<Output = Result<Link, Lin
         return connection.end(CloseCode::Silent);
     }
     drop(place);
+    hub.counters.connections.add(1);
     connection.run(control, letters).await;
 }

@@ -9,7 +9,7 @@ use dray_identity::PeerId;
 
 use crate::hub::Hub;
 use crate::link::CloseCode;
-use crate::{Carrier, Config, ExchangeError, JoinError, Session, Shelf, Volume, calls, doorman};
+use crate::{Carrier, Config, Counts, ExchangeError, JoinError, Session, Shelf, Volume, calls, doorman};
 
 /// For the other ends to hear that everything ends here.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -81,10 +81,10 @@ impl Exchange {
         self.owner.hub.peers.all().iter().map(|connection| connection.view()).collect()
     }
 
-    /// How many incidents there were since the start.
+    /// What has happened since the start.
     #[must_use]
-    pub fn incidents(&self) -> u64 {
-        self.owner.hub.incidents()
+    pub fn counts(&self) -> Counts {
+        self.owner.hub.counters.now()
     }
 
     /// Changes the limit on what all uploads together send each second.

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use dray_identity::{Group, PeerId};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits, Timing, Transport};
+use crate::counts::Counters;
 use crate::link::Shape;
 use crate::link::quic::QuicEndpoint;
 use crate::link::tls::TlsEndpoint;
@@ -29,7 +29,7 @@ pub(crate) struct Hub {
     /// Cancelled when everything is to end.
     pub(crate) over: CancellationToken,
     guard: Arc<dyn Guard>,
-    incidents: AtomicU64,
+    pub(crate) counters: Counters,
 }
 
 impl Hub {
@@ -43,7 +43,7 @@ impl Hub {
             uploads: Uploads::new(&limits),
             peers: Peers::new(limits.connections),
             over: CancellationToken::new(),
-            incidents: AtomicU64::new(0),
+            counters: Counters::default(),
             group,
             limits,
             timing,
@@ -61,11 +61,8 @@ impl Hub {
     /// Counts what a peer did, and tells the guard.
     pub(crate) fn incident(&self, peer: &PeerId, from: SocketAddr, what: Incident) {
         tracing::debug!(%peer, %from, %what, "an incident with a peer");
-        self.incidents.fetch_add(1, Ordering::Relaxed);
+        self.counters.incidents.add(1);
+        self.counters.violations.add(u64::from(what.is_violation()));
         self.guard.incident(peer, from, what);
-    }
-
-    pub(crate) fn incidents(&self) -> u64 {
-        self.incidents.load(Ordering::Relaxed)
     }
 }

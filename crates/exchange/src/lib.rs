@@ -12,6 +12,7 @@
 mod calls;
 mod config;
 mod connection;
+mod counts;
 pub mod door;
 mod doorman;
 mod error;
@@ -33,6 +34,7 @@ pub use config::{
     DEFAULT_SESSIONS_PER_CONNECTION, DEFAULT_UPLOAD_QUEUE, DEFAULT_UPLOAD_SLOTS, Limits, READ_BYTES, Timing,
     Transport,
 };
+pub use counts::Counts;
 pub use error::{ExchangeError, JoinError, RequestError};
 pub use exchange::{Exchange, LinkView};
 pub use holding::Holding;

@@ -37,6 +37,9 @@ async fn a_content_comes_whole_with_its_table_over_each_transport() {
         let links = client.exchange.links();
         assert_eq!(links.len(), 1);
         assert!(links[0].received >= LEN as u64 && links[0].agent.starts_with("dray/"));
+        let (sent, received) = (server.exchange.counts(), client.exchange.counts());
+        assert_eq!(sent.sent, received.received);
+        assert_eq!((sent.connections, sent.violations, sent.refused_connections), (1, 0, 0));
         assert!(server.guard.is_empty() && client.guard.is_empty());
     }
 }

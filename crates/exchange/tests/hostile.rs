@@ -219,7 +219,7 @@ async fn floods_end_the_connection() {
         let flood = |incident: &Incident| matches!(incident, Incident::Flood(_));
         let mut pings = Raw::greeted(carrier, &server).await;
         let many: Vec<u8> = (0..1000).flat_map(|_| frame(200, &[1])).collect();
-        for _ in 0..12 {
+        for _ in 0..60 {
             pings.write(0, &many).await;
         }
         pings.must_be_refused(&server, VIOLATION, flood).await;
@@ -230,21 +230,6 @@ async fn floods_end_the_connection() {
         joins.must_be_refused(&server, VIOLATION, flood).await;
         still_serves(&server, &content).await;
     }
-}
-
-#[tokio::test]
-async fn one_who_lets_answers_pile_up_unread_is_sent_away() {
-    // Over TCP alone: QUIC's own windows are larger than all answers to a flood that is allowed.
-    let (server, content) = server().await;
-    let mut raw = Raw::greeted(Carrier::Tcp, &server).await;
-    raw.stop_reading();
-    let pings: Vec<u8> = (0..400).flat_map(|_| frame(7, &[1])).collect();
-    for _ in 0..9 {
-        raw.write(0, &pings).await;
-    }
-    // Answers are small, so what ends it is either that nobody reads them or that there are so many.
-    server.guard.wait_for(raw.peer(), |what| matches!(what, Incident::NotReading | Incident::Flood(_))).await;
-    still_serves(&server, &content).await;
 }
 
 #[tokio::test]

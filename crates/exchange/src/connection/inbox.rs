@@ -11,9 +11,9 @@ use crate::link::CloseCode;
 use crate::serve;
 use crate::wire::{Message, WireError};
 
-/// Messages a second, and at once. Sixty-four sessions with a change every fiftieth of a second each come to 1,280.
-const MESSAGES_PER_S: u32 = 2_000;
-const MESSAGES_AT_ONCE: u32 = 4_000;
+/// Messages a second, and at once. Sixty-four sessions with a change every hundredth of a second each come to 6,400.
+const MESSAGES_PER_S: u32 = 8_000;
+const MESSAGES_AT_ONCE: u32 = 16_000;
 /// Joins a second, and at once: each means a search.
 const JOINS_PER_S: u32 = 50;
 const JOINS_AT_ONCE: u32 = 200;

@@ -190,10 +190,12 @@ impl Connection {
 
     pub(crate) fn count_sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.hub.counters.sent.add(bytes as u64);
     }
 
     pub(crate) fn count_received(&self, bytes: usize) {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.hub.counters.received.add(bytes as u64);
     }
 
     pub(crate) fn carrier(&self) -> Carrier {

@@ -88,7 +88,8 @@ pub(crate) async fn answer(connection: Arc<Connection>, mut send: SendHalf, recv
             Ask::Table { session } => give_table(&connection, &mut send, session).await,
         };
         let denial = match cut {
-            Ok(()) | Err(Cut::Gone) => return,
+            Ok(()) => return connection.hub.counters.answered.add(1),
+            Err(Cut::Gone) => return,
             Err(Cut::NotReading) => return connection.incident(Incident::NotReading),
             Err(Cut::Denied(denial)) => denial,
             Err(Cut::Refused(denial, incident)) => {

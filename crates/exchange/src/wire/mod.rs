@@ -36,6 +36,12 @@
 //! run and pieces in it less one; or 1, then length and a bitmap, first piece in the lowest bit of the first byte. Piece lengths
 //! follow from the size (`dray_content::piece_len`).
 //!
+//! What follows `Data` for `GetTable` is the size (u64, big endian) and the 32 bytes of each piece (`dray_content::PieceTable`).
+//!
+//! A connection is closed with a number: 0 no more use for it, 1 a rule was broken, 2 not a member, 3 not admitted, 4 there is another
+//! connection between the two, 5 too many, 6 nothing was heard for too long. When both ends call each other at once, the connection that
+//! the lesser of the two names (compared as bytes) has dialled stays; a later one takes the place of an earlier one.
+//!
 //! # Order
 //! Both ends send Hello first and nothing else before the other's has come and been judged. In a group, its proof is a BLAKE3 keyed hash over
 //! 32 bytes exported from the TLS connection (label [`EXPORTER_LABEL`], no context), the prover's role and both names, as

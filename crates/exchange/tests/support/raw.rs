@@ -68,6 +68,7 @@ enum Wire {
 #[derive(Default)]
 struct Seen {
     streams: BTreeMap<u32, VecDeque<u8>>,
+    credit: BTreeMap<u32, usize>,
     ended: BTreeSet<u32>,
     closed: Option<u32>,
     gone: bool,
@@ -165,10 +166,25 @@ impl Raw {
                 let _ = streams.get_mut(&stream).unwrap().0.write_all(bytes).await;
             }
             Wire::Tcp { .. } => {
-                for part in bytes.chunks(60_000) {
+                for part in bytes.chunks(6_000) {
+                    self.wait_for_credit(stream, part.len()).await;
                     self.mux(0, stream, part.len() as u32, part).await;
                 }
             }
+        }
+    }
+
+    /// Keeps to the rules of the streams, so that what is refused is what is said in them.
+    async fn wait_for_credit(&self, stream: u32, len: usize) {
+        if let Wire::Tcp { seen, .. } = &self.wire {
+            let first = if stream.is_multiple_of(2) { 64 << 10 } else { 1 << 20 };
+            eventually("credit", || {
+                let mut seen = seen.lock().unwrap();
+                let is_over = seen.gone || seen.closed.is_some();
+                let credit = seen.credit.entry(stream).or_insert(first);
+                (*credit >= len || is_over).then(|| *credit = credit.saturating_sub(len))
+            })
+            .await;
         }
     }
 
@@ -304,6 +320,7 @@ async fn watch(mut reader: ReadHalf<TlsStream<TcpStream>>, seen: Arc<Mutex<Seen>
         match head[0] {
             0 => seen.streams.entry(stream).or_default().extend(data),
             1 | 2 => drop(seen.ended.insert(stream)),
+            4 => *seen.credit.entry(stream).or_insert(64 << 10) += value as usize,
             5 => seen.closed = Some(value),
             _ => {}
         }
