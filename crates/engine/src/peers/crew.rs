@@ -246,7 +246,8 @@ impl Crew {
             News::Left { mate } => {
                 let Some(known) = self.mates.get_mut(&mate) else { return };
                 known.session = None;
-                known.holding = Arc::default();
+                // What it claimed is judged in the end.
+                known.holding = Arc::new(Holding { size: known.holding.size, ..Holding::default() });
                 if let Some((planner, now)) = planner {
                     self.tell_planner(mate, planner, now);
                 }
