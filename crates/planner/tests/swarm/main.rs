@@ -2,7 +2,7 @@
 //! uplink all share, machines that come late, leave, are slow and lie. Everything follows from a seed.
 //!
 //! `swarm.rs` is the world and its laws, which are checked as it runs; `uplink.rs` is the origin; `machine.rs` is what one
-//! machine knows; `setting.rs` is what a swarm is made of. `small.rs` and `large.rs` are the cases,
+//! machine knows; `setting.rs` is what a swarm is made of. `fleets.rs` are large ones. `small.rs` and `large.rs` are the cases,
 //! `properties.rs` are any, and `events.rs` goes one event at a time.
 
 #![allow(
@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, reason = "one that keeps them says how it went")]
 
 mod events;
+mod fleets;
 mod large;
 mod machine;
 mod properties;
