@@ -33,6 +33,8 @@ pub(super) struct Pair {
     pub(super) tool: Tool,
     pub(super) size: u64,
     pub(super) runs: Vec<Found>,
+    /// Runs that did not come to their end, or to the right file.
+    pub(super) failed: usize,
 }
 
 impl Pair {
@@ -43,7 +45,7 @@ impl Pair {
 
 pub(super) fn run(plan: &Plan, tools: &[Tool]) -> Result<Vec<Pair>> {
     let mut pairs: Vec<Pair> =
-        tools.iter().map(|&tool| Pair { tool, size: plan.pair_size, runs: Vec::new() }).collect();
+        tools.iter().map(|&tool| Pair { tool, size: plan.pair_size, runs: Vec::new(), failed: 0 }).collect();
     for turn in 1..=plan.runs {
         for pair in &mut pairs {
             let name = pair.tool.name();
@@ -53,7 +55,10 @@ pub(super) fn run(plan: &Plan, tools: &[Tool]) -> Result<Vec<Pair>> {
                     tell(&format!("{name}, two machines, run {turn}: {:.2} s, {cpu:.2} CPU s", found.wall_s));
                     pair.runs.push(found);
                 }
-                Err(error) => tell(&format!("{name}, two machines, run {turn}: FAILED: {error:#}")),
+                Err(error) => {
+                    pair.failed += 1;
+                    tell(&format!("{name}, two machines, run {turn}: FAILED: {error:#}"));
+                }
             }
         }
     }

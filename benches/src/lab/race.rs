@@ -43,6 +43,8 @@ pub(super) struct Race {
     /// The file's size over the origin's line, headers included.
     pub(super) ideal_s: f64,
     pub(super) runs: Vec<Found>,
+    /// Runs that did not come to their end, or to the right file.
+    pub(super) failed: usize,
 }
 
 impl Race {
@@ -62,7 +64,8 @@ pub(super) fn run(plan: &Plan, tools: &[Tool]) -> Result<Vec<Race>> {
     let ideal_s = ideal_s(plan);
     let mut races = Vec::new();
     for &machines in &plan.machines {
-        let fresh = |&tool: &Tool| Race { tool, machines, size: plan.size, ideal_s, runs: Vec::new() };
+        let fresh =
+            |&tool: &Tool| Race { tool, machines, size: plan.size, ideal_s, runs: Vec::new(), failed: 0 };
         let mut these: Vec<Race> = tools.iter().map(fresh).collect();
         for turn in 1..=plan.runs {
             for race in &mut these {

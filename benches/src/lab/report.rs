@@ -25,15 +25,15 @@ pub(super) fn races(races: &[Race], judged: bool) -> String {
         let last = race.median(|it| it.last_s);
         let (least, most) = race.spread(|it| it.last_s);
         text.push_str(&format!(
-            "| {} | {} | {last:.2} s | {least:.2} to {most:.2} s | {:.3} | {:.2} s | {:.3} | {:.2} | {:.1} MiB | {} |\n",
+            "| {} | {} | {last:.2} s | {least:.2} to {most:.2} s | {:.3} | {:.2} s | {:.3} | {:.2} | {} | {} |\n",
             race.tool.machines(race.machines),
             race.tool.about(),
             last / race.ideal_s,
             race.median(|it| it.first_s),
             race.median(|it| it.origin_copies),
             race.median(|it| it.cpu_s_per_gib),
-            race.median(|it| it.peak_bytes) / MIB,
-            idle(race).map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes / MIB)),
+            memory(Some(race.median(|it| it.peak_bytes))),
+            memory(idle(race)),
         ));
     }
     if let Some(race) = races.first() {
@@ -47,6 +47,11 @@ pub(super) fn races(races: &[Race], judged: bool) -> String {
 fn idle(race: &Race) -> Option<f64> {
     race.runs.first()?.idle_bytes?;
     Some(race.median(|it: &race::Found| it.idle_bytes.unwrap_or(f64::NAN)))
+}
+
+/// Nothing is known of the memory of a program that has ended.
+fn memory(bytes: Option<f64>) -> String {
+    bytes.filter(|bytes| *bytes > 0.0).map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes / MIB))
 }
 
 fn judge(race: &Race) -> Vec<String> {
