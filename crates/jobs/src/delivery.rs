@@ -192,7 +192,9 @@ impl Delivery {
         if let Some(pending) = self.pending.get(&id) {
             let outdated = pending.told.is_some_and(|(_, notice)| !due.contains(&notice));
             if !outdated && pending.owner == *job.owner() {
-                if pending.stage == Stage::Waiting {
+                // Of a command that waits for its place, the job may have gone on meanwhile.
+                let is_idle = pending.stage == Stage::CommandDue && !has_command_for(job, &due);
+                if pending.stage == Stage::Waiting || is_idle {
                     self.enter(id, Stage::Waiting, None);
                 }
                 return;

@@ -398,3 +398,34 @@ fn commands_run_a_few_at_a_time() {
     desk.ended(event, true);
     assert_eq!(desk.all().len(), 1);
 }
+
+#[test]
+fn a_job_that_goes_on_while_its_command_waits_for_a_place_holds_up_nobody() {
+    let mut desk = Desk::new();
+    for number in 0..4 {
+        let id = desk.transferred(number, &alice());
+        desk.command(id);
+    }
+    let running = desk.all();
+    assert_eq!(running.len(), MAX_COMMANDS);
+
+    // What it still owes is told to nobody, and has no command.
+    let gone_on = desk.running(10, &alice(), 0x13, 2);
+    desk.command(gone_on);
+    desk.done(gone_on, 0);
+    let (code, context) = (Code::E_ACCESSDENIED, Context::RemoteFile);
+    desk.file(gone_on, 1, FileEvent::Failed { code, context, detail: String::new() });
+    assert_eq!(desk.queue.job(gone_on).unwrap().state(), JobState::Error);
+    desk.nothing();
+    let _ = desk.queue.call(desk.time(), &alice(), gone_on, Call::Resume).unwrap();
+    desk.refresh(gone_on);
+
+    let next = desk.transferred(11, &alice());
+    desk.command(next);
+    let Telling::Command { event, .. } = running[0] else { panic!() };
+    desk.ended(event, true);
+    match desk.all().as_slice() {
+        [Telling::Command { job, .. }] => assert_eq!(*job, next),
+        other => panic!("{other:?}"),
+    }
+}
