@@ -27,8 +27,9 @@ pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// Where a page of a listing ends, however many entries were asked for.
 pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Most calls at a time on one connection; further ones wait on the client's side.
-pub const MAX_CALLS_PER_CONNECTION: u32 = 64;
+/// Most calls at a time on one connection; further ones wait on the client's side. HTTP/2 clients take 100 for granted until they have read
+/// the settings (RFC 9113, section 6.5.2), and would be refused what they send too early.
+pub const MAX_CALLS_PER_CONNECTION: u32 = 128;
 
 /// How long a call may take to its answer (for a stream: to its first sign of life). Whoever sends half a request and then
 /// nothing is let go of after it.
