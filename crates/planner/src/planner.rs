@@ -146,7 +146,9 @@ impl Planner {
         if is_first {
             state.heard_after(now.saturating_sub(started));
         }
+        let mut is_first_use = false;
         if let Some(keep) = keep {
+            is_first_use = state.bytes == 0 && state.is_peer();
             state.credit(keep.len());
             self.have.insert(keep);
             self.missing.remove(keep);
@@ -154,6 +156,10 @@ impl Planner {
         let is_server = state.is_server();
         let is_open_question = state.active == self.requests.len() && state.is_open_question();
         self.swarm_received(keep, is_server);
+        if is_first_use && self.swarm.asked_of_servers > 0 {
+            self.believe(now, source);
+            self.replan = true;
+        }
         // A stream of bytes changes nothing that was planned, until it tells a rate by which others may be better or
         // worse, or makes them unnecessary.
         self.replan |= rate_is_news || self.missing.is_empty();
@@ -263,7 +269,7 @@ impl Planner {
             state.active += 1;
         }
         self.requests.insert(id, Request::new(now, source, range, self.settings.stall));
-        self.swarm_started(source, range);
+        self.swarm_started(id, source, range);
         self.experiment = self.experiment.take().filter(Experiment::is_trying);
         id
     }

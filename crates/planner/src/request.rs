@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) queue: usize,
     /// Another downloader was late with these bytes.
     pub(crate) is_takeover: bool,
+    /// It brings the file from its start, and what it has passed over or not reached cannot be asked for alone.
+    pub(crate) is_stream: bool,
 }
 
 /// The stretch of time over which a request's rate is judged.
@@ -57,6 +59,7 @@ impl Request {
             patience,
             queue: 1,
             is_takeover: false,
+            is_stream: false,
         }
     }
 

@@ -162,7 +162,8 @@ impl Planner {
             }
         }
         self.swarm.board = Some(board);
-        let running: Vec<ByteRange> = self.requests.values().filter_map(Request::left).collect();
+        let running: Vec<ByteRange> =
+            self.requests.values().filter(|request| !request.is_stream).filter_map(Request::left).collect();
         for left in running {
             self.mark_coming(left);
         }

@@ -108,6 +108,9 @@ impl Planner {
         if let Some(first) = self.preferred_pieces(board).find(|piece| may(*piece)) {
             return Some(first..first + 1);
         }
+        if let Some(reached) = self.stream_reached(board) {
+            return self.from_back(board, peer, run, reached);
+        }
         let words = board.need.words();
         let start = self.first_look(board) / 64;
         let mut best: Option<(u16, usize)> = None;

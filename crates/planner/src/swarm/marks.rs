@@ -3,8 +3,8 @@
 use dray_ranges::ByteRange;
 
 use super::Bits;
+use crate::Planner;
 use crate::request::Request;
-use crate::{Planner, Ranges};
 
 impl Planner {
     /// A request will bring these bytes.
@@ -29,12 +29,8 @@ impl Planner {
             }
             return;
         }
-        let lefts: Vec<ByteRange> = (self.requests.values())
-            .filter(|request| {
-                self.sources.get(&request.source).is_some_and(|state| state.about.ranges != Ranges::No)
-            })
-            .filter_map(Request::left)
-            .collect();
+        let lefts: Vec<ByteRange> =
+            (self.requests.values()).filter(|request| !request.is_stream).filter_map(Request::left).collect();
         let mut is_open = false;
         for piece in board.touched(range) {
             let Some(bytes) = board.bytes(piece..piece + 1) else { continue };

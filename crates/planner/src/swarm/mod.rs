@@ -18,6 +18,7 @@ mod marks;
 mod member;
 mod plan;
 mod standing;
+mod stream;
 mod yielding;
 
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub(crate) struct Swarm {
     /// Requests to peers, and to servers, that run.
     pub(crate) asked_of_peers: usize,
     pub(crate) asked_of_servers: usize,
+    /// How often a stream from the start was dropped because peers had the rest.
+    pub(crate) streams_left: u32,
     /// Whether the same was asked for twice.
     pub(crate) has_doubles: bool,
     /// Whether something happened by which the origin could be asked for something.

@@ -8,7 +8,7 @@ use super::from_peers::pieces_in;
 use crate::plan::Urgency;
 use crate::request::Request;
 use crate::source::SourceState;
-use crate::{Planner, Ranges, SourceId, SourceKind, Time};
+use crate::{Planner, Ranges, RequestId, SourceId, SourceKind, Time};
 
 /// When others come, a long request to the origin goes on for what it brings in this time, but at least one piece
 /// and at most so many.
@@ -28,7 +28,10 @@ impl Planner {
         if self.done() {
             return false;
         }
-        self.ask_those_without_pieces(now) || self.ask_peers(now) || self.ask_origin(now)
+        self.leave_stream(now)
+            || self.ask_those_without_pieces(now)
+            || self.ask_peers(now)
+            || self.ask_origin(now)
     }
 
     /// What is on this machine is read in long stretches. And an origin that can only start at the first byte is read
@@ -71,6 +74,7 @@ impl Planner {
         for (id, end) in ends {
             self.shorten(id, end);
         }
+        self.find_streams();
     }
 
     /// Bytes came.
@@ -91,16 +95,20 @@ impl Planner {
     }
 
     /// A request was decided on.
-    pub(crate) fn swarm_started(&mut self, source: SourceId, range: ByteRange) {
+    pub(crate) fn swarm_started(&mut self, id: RequestId, source: SourceId, range: ByteRange) {
         let Some(state) = self.sources.get(&source) else { return };
         self.swarm.asked_of_peers += usize::from(state.is_peer());
         self.swarm.asked_of_servers += usize::from(state.is_server());
+        let is_stream = state.is_server() && state.about.ranges == Ranges::No;
+        if let Some(request) = self.requests.get_mut(&id).filter(|_| is_stream) {
+            request.is_stream = true;
+        }
         if self.swarm.board.is_none() {
             return;
         }
         let is_twice = |other: &Request| other.left().is_some_and(|left| left.overlaps(&range));
         self.swarm.has_doubles |= self.requests.values().filter(|other| is_twice(other)).count() > 1;
-        if state.about.ranges != Ranges::No {
+        if !is_stream {
             self.mark_coming(range);
         }
     }
@@ -118,7 +126,10 @@ impl Planner {
         if self.requests.is_empty() {
             self.swarm.has_doubles = false;
         }
-        if self.swarm.board.is_some()
+        if request.is_stream {
+            // What it would have brought is to be had from peers now.
+            self.refresh_all();
+        } else if self.swarm.board.is_some()
             && let Some(asked) = request.asked_range()
         {
             self.unmark_coming(asked);

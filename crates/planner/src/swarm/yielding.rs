@@ -7,7 +7,7 @@ use dray_ranges::RangeSet;
 use super::Member;
 use crate::request::Request;
 use crate::source::SourceState;
-use crate::{CancelReason, Planner, RequestId, Time};
+use crate::{CancelReason, Planner, RequestId, SourceId, Time};
 
 /// Two machines that begin the same piece within this time did not know of each other: one of them yields. One that
 /// begins later knew, and had its reason.
@@ -19,7 +19,7 @@ impl Planner {
         let Some(me) = self.swarm.me else { return };
         let is_young = |request: &Request| now.saturating_sub(request.started) < YIELD_WITHIN;
         let mine: Vec<RequestId> = (self.requests.iter())
-            .filter(|(_, request)| self.is_of_server(request) && is_young(request) && !request.is_takeover)
+            .filter(|(_, request)| self.may_be_cut(request) && is_young(request) && !request.is_takeover)
             .map(|(id, _)| *id)
             .collect();
         for id in mine {
@@ -32,10 +32,18 @@ impl Planner {
         }
     }
 
+    /// A peer has given something of use for the first time: what it says it has is believed.
+    pub(crate) fn believe(&mut self, now: Time, peer: SourceId) {
+        let has = self.sources.get(&peer).and_then(|state| Some(&state.peer.as_ref()?.has));
+        let Some((has, board)) = has.zip(self.swarm.board.as_ref()) else { return };
+        let held = board.ranges_of(has);
+        self.yield_to_holder(now, &held);
+    }
+
     /// A peer that has proved itself has pieces that the origin is still asked for.
     pub(crate) fn yield_to_holder(&mut self, now: Time, gained: &RangeSet) {
         let mine: Vec<RequestId> = (self.requests.iter())
-            .filter(|(_, request)| self.is_of_server(request))
+            .filter(|(_, request)| self.may_be_cut(request))
             .map(|(id, _)| *id)
             .collect();
         for id in mine {
@@ -66,6 +74,11 @@ impl Planner {
     pub(crate) fn pieces_left(&self, id: RequestId) -> Option<Range<usize>> {
         let board = self.swarm.board.as_ref()?;
         Some(board.touched(self.requests.get(&id)?.left()?))
+    }
+
+    /// Whether what a request to a server does not bring can be asked for alone.
+    fn may_be_cut(&self, request: &Request) -> bool {
+        self.is_of_server(request) && !request.is_stream
     }
 
     pub(crate) fn is_of_server(&self, request: &Request) -> bool {

@@ -118,6 +118,79 @@ fn a_long_request_ends_soon_when_a_peer_comes_and_what_is_behind_it_is_divided()
     assert!(next.3 <= 12, "only a part of the own share");
 }
 
+/// One whose long request to the origin has brought three pieces when a peer comes that has these.
+fn a_peer_comes_late(ranges: Ranges, has: RangeSet) -> (Planner, SourceId, RequestId, SourceId) {
+    let (mut planner, origin) = me();
+    let about = Source { kind: SourceKind::Origin, ranges, has: Has::Everything, max_requests: 1 };
+    planner.update_source(START, origin, about);
+    let told = commands(&mut planner, START);
+    let Some(Command::Fetch { request, range: Wish { start: 0, .. }, .. }) = told.first() else {
+        panic!("{told:?}")
+    };
+    planner.received(ms(100), *request, range(0, 3));
+    let other = peer(&mut planner, ms(100), has);
+    (planner, origin, *request, other)
+}
+
+#[test]
+fn a_long_request_is_cut_where_it_is_once_the_peer_has_proved_itself() {
+    let (mut planner, origin, request, other) = a_peer_comes_late(Ranges::Yes, pieces(0, PIECES));
+    let told = commands(&mut planner, ms(100));
+    assert_eq!(told[0], Command::Shorten { request, end: 4 * MIB });
+    let Command::Fetch { request: first, source, range: Wish { start, end } } = told[1] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((source, start), (other, 4 * MIB));
+    let piece = ByteRange::new(start, end.unwrap()).unwrap();
+    planner.received(ms(110), first, piece);
+    planner.finished(ms(110), first);
+    let reason = CancelReason::NotNeeded;
+    let told = commands(&mut planner, ms(110));
+    assert!(told.contains(&Command::Cancel { request, reason }), "{told:?}");
+    let is_origin = |command: &Command| matches!(command, Command::Fetch { source, .. } if *source == origin);
+    assert!(!told.iter().any(is_origin), "{told:?}");
+}
+
+#[test]
+fn while_an_origin_that_begins_at_the_start_sends_peers_are_asked_from_the_end() {
+    for ranges in [Ranges::No, Ranges::Unknown] {
+        let (mut planner, _, stream, other) = a_peer_comes_late(ranges, pieces(30, PIECES));
+        let mut at = 3;
+        let mut last = PIECES;
+        let mut twice = 0;
+        for step in 0..PIECES * 2 {
+            for (request, source, first, end) in asked(&mut planner, ms(200 + step)) {
+                assert_eq!((source, end), (other, last), "{ranges:?}");
+                last = first;
+                bring(&mut planner, ms(200 + step), (request, source, first, end));
+            }
+            if planner.received(ms(200 + step), stream, range(at, at + 1)).is_none() {
+                twice += 1;
+            }
+            at += 1;
+            if planner.done() {
+                break;
+            }
+        }
+        assert!(planner.done() && twice == 0 && at <= last + 1, "{ranges:?}: {at} {last} {twice}");
+    }
+}
+
+#[test]
+fn an_origin_that_begins_at_the_start_is_left_when_a_proven_peer_has_the_rest() {
+    for ranges in [Ranges::No, Ranges::Unknown] {
+        let (mut planner, _, stream, other) = a_peer_comes_late(ranges, pieces(0, PIECES));
+        let first = asked(&mut planner, ms(100))[0];
+        assert_eq!((first.1, first.3), (other, PIECES), "nothing is cut before it has proved itself");
+        bring(&mut planner, ms(110), first);
+        let told = commands(&mut planner, ms(110));
+        let reason = CancelReason::NotNeeded;
+        assert!(told.contains(&Command::Cancel { request: stream, reason }), "{ranges:?}: {told:?}");
+        let asks = |command: &Command| matches!(command, Command::Fetch { source, .. } if *source != other);
+        assert!(!told.iter().any(asks), "{ranges:?}: {told:?}");
+    }
+}
+
 #[test]
 fn while_company_is_expected_one_begins_with_a_piece_of_its_own_place() {
     let (mut planner, origin) = planner(Settings::default());
