@@ -44,6 +44,8 @@ impl Jobs {
         let file = FileIndex(request.file_index);
         // A wrong job or file is said before a wrong URL.
         self.look(caller.clone(), job, move |_, job| job.file(file).map(drop)).await?;
+        // The daemon would write other bytes for whoever may not write them.
+        self.access.may_write(&caller)?;
         let remote = RemoteName::parse(&request.remote_url)?;
         self.call(caller, job, Call::SetRemoteName { file, remote }).await?;
         Ok(v1::SetRemoteNameResponse {})
@@ -53,10 +55,13 @@ impl Jobs {
         &self,
         request: Request<v1::ReplaceRemotePrefixRequest>,
     ) -> Result<v1::ReplaceRemotePrefixResponse, Failure> {
-        let caller = self.caller(&request);
+        let caller = self.caller(&request)?;
         let v1::ReplaceRemotePrefixRequest { job_id, old_prefix: old, new_prefix: new } =
             request.into_inner();
-        let changed = self.change(caller, &job_id, Call::ReplaceRemotePrefix { old, new }).await?;
+        let job = take::job_id(&job_id)?;
+        self.look(caller.clone(), job, |_, _| Ok(())).await?;
+        self.access.may_write(&caller)?;
+        let changed = self.call(caller, job, Call::ReplaceRemotePrefix { old, new }).await?;
         Ok(v1::ReplaceRemotePrefixResponse { code: show::success(changed.code).into() })
     }
 

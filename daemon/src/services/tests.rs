@@ -4,6 +4,7 @@ mod calls;
 
 mod delivery;
 mod looks;
+mod members;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The headers of a download may hold credentials: they are its owner's, and no other administrator's.
 //!
-//! Whoever sets another URI sends them to another server, so that this is the owner's too. Root can read the records anyway.
+//! Whoever sets another URI sends them to another server, and whoever sets another path lets the daemon write where the
+//! owner may and others may not; so these are the owner's too. Root can do all of it anyway.
 
 use dray_jobs::{Code, DownloadProperty, Failure, Job, Owner};
 
@@ -24,7 +25,7 @@ pub(super) fn may_set(
     all: bool,
 ) -> Result<(), Failure> {
     match property {
-        DownloadProperty::Uri => of_owner(job, property, asking, all),
+        DownloadProperty::Uri | DownloadProperty::LocalPath => of_owner(job, property, asking, all),
         _ => may_get(job, property, asking, all),
     }
 }
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_and_where_they_go_are_the_owners() {
+    fn headers_and_from_where_to_where_are_the_owners() {
         let (owner, other) = (Owner::new("1000"), Owner::new("1001"));
         let new = NewJob {
             id: JobId(uuid::Uuid::from_u128(1)),
@@ -61,8 +62,9 @@ mod tests {
             assert_eq!(may_get(&job, property, &other, true), Ok(()), "root");
             let is_header = property.name().starts_with("HttpCustom");
             assert_eq!(may_get(&job, property, &other, false).is_err(), is_header, "{property:?}");
-            let is_way = is_header || property == DownloadProperty::Uri;
-            assert_eq!(may_set(&job, property, &other, false).is_err(), is_way, "{property:?}");
+            let is_place = matches!(property, DownloadProperty::Uri | DownloadProperty::LocalPath);
+            let is_refused = may_set(&job, property, &other, false).is_err();
+            assert_eq!(is_refused, is_header || is_place, "{property:?}");
         }
     }
 }
