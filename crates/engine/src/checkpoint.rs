@@ -42,6 +42,9 @@ pub struct Checkpoint {
     /// whole does not fit its digest.
     #[serde(default)]
     pub unproven: RangeSet,
+    /// Whether the origin gave them as it gives them to everyone; nobody else is given them otherwise.
+    #[serde(default)]
+    pub for_everyone: bool,
 }
 
 /// What a checkpoint knows a remote name by.
@@ -151,6 +154,7 @@ mod tests {
             crc32c: Some(7),
             filled: [ByteRange::new(0, 10), ByteRange::new(90, 1 << 39)].into_iter().flatten().collect(),
             unproven: [ByteRange::new(3, 9)].into_iter().flatten().collect(),
+            for_everyone: true,
         }
     }
 

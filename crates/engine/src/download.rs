@@ -91,6 +91,7 @@ impl<'a> Download<'a> {
         }
         let mut cached =
             self.cache.filter(|_| resume.is_none()).and_then(|cache| cache.by_url(&self.task.url));
+        self.await_company().await;
         self.look_for_peers();
         let (mut changes, mut breaks) = (0, 0);
         let mut again = None;
@@ -114,7 +115,7 @@ impl<'a> Download<'a> {
                 }
             };
             let start = match (opened.await?, self.cache) {
-                (Opening::Origin(start), _) => *start,
+                (Opening::Origin(start), _) => self.provable(*start),
                 (Opening::Cache(entry, validators), Some(cache)) => {
                     match cache.take(self.task, entry, validators, &self.watch, &self.blocking).await? {
                         Some(fetched) => return Ok(fetched),
@@ -174,6 +175,15 @@ impl<'a> Download<'a> {
             Some(sink) => sink.close().await,
             None => Ok(()),
         }
+    }
+
+    /// Without a digest of the whole nothing would ever prove what peers gave in an earlier attempt that had one: it is fetched again.
+    fn provable(&self, mut start: Start) -> Start {
+        if self.task.digest.is_none() && start.head.published.digests.is_empty() {
+            let unproven = std::mem::take(&mut start.have.unproven);
+            start.have.all = start.have.all.difference(&unproven);
+        }
+        start
     }
 
     /// Whether an earlier attempt left all that is wished for, and not the whole file.
@@ -246,16 +256,14 @@ impl<'a> Download<'a> {
 
     fn open_sink(&self, version: Version, have: &Filled) -> Result<Sink, FetchError> {
         let path = &self.task.temp;
-        let folder = path.parent().unwrap_or(path);
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        if let (Some(size), Ok(space)) =
-            (self.task.layout.local_len(version.validators.size), space::space(folder))
+        if let Some((folder, free)) = folder_of(path)
+            && let Some(size) = self.task.layout.local_len(version.validators.size)
         {
             let size = self.task.wishes().only.map_or(size, |only| only.len_bytes().min(size));
             let needed = size.saturating_sub(have.all.len_bytes());
-            if needed > space.free {
+            if needed > free {
                 let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-                return Err(FetchError::NoSpace { path: folder, free: space.free, needed });
+                return Err(FetchError::NoSpace { path: folder, free, needed });
             }
         }
         let file = match &self.left {
@@ -378,6 +386,13 @@ fn is_beginning(answer: &Response) -> bool {
     answer.range.is_some_and(|range| range.len() <= BEGINNING && Some(range.end()) != answer.size)
 }
 
+/// The folder that a file lies in, and how many bytes are free there, if the system tells.
+pub(crate) fn folder_of(path: &Path) -> Option<(&Path, u64)> {
+    let folder = path.parent().unwrap_or(path);
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    Some((folder, space::space(folder).ok()?.free))
+}
+
 /// Gives the finished file what an ordinary new file has, and the time of the origin's copy.
 fn dress(temp: &Path, head: &Head) -> io::Result<()> {
     let file = open::open_nofollow_writable(temp).map_err(io::Error::other)?;
@@ -390,5 +405,10 @@ fn version_of(task: &FileTask, head: &Head) -> Version {
     let digests = task.digest.iter().chain(&head.published.digests);
     let mut algorithms: Vec<Algorithm> = digests.map(dray_content::Digest::algorithm).collect();
     algorithms.dedup();
-    Version { validators: head.validators.clone(), published: head.published.clone(), algorithms }
+    Version {
+        validators: head.validators.clone(),
+        published: head.published.clone(),
+        algorithms,
+        for_everyone: head.sharing == Sharing::Public,
+    }
 }

@@ -9,6 +9,7 @@ use dray_planner::Ranges;
 use dray_ranges::ByteRange;
 use tokio::time::Instant;
 
+use crate::download::folder_of;
 use crate::patience::Patience;
 use crate::peers::Crew;
 use crate::sink::Filled;
@@ -103,7 +104,7 @@ pub(crate) async fn open(
         let answer = tokio::select! {
             answer = origin.open(wish, if_range, unless) => answer,
             size = peers_have_all(company.crew.as_deref_mut(), ORIGIN_PATIENCE) => {
-                match from_peers(resume.as_ref(), size) {
+                match from_peers(task, resume.as_ref(), size) {
                     Some(start) => return Ok(Opening::Origin(Box::new(start))),
                     None => {
                         company.crew = None;
@@ -140,11 +141,14 @@ pub(crate) async fn open(
             {
                 company.is_narrow = false;
             }
-            Ok(Answer::Body(response)) => match begin(task, origin, resume.take(), response, watch)? {
-                Some(start) => return Ok(Opening::Origin(Box::new(start))),
-                None => watch
-                    .event(Event::Restarted { why: format!("the file at {} has changed", origin.host()) }),
-            },
+            Ok(Answer::Body(response)) => {
+                match begin(task, origin, resume.take(), response, is_narrow, watch)? {
+                    Some(start) => return Ok(Opening::Origin(Box::new(start))),
+                    None => watch.event(Event::Restarted {
+                        why: format!("the file at {} has changed", origin.host()),
+                    }),
+                }
+            }
             Ok(Answer::Unchanged) => match (resume, cached) {
                 (Some(checkpoint), _) => return Ok(Opening::Origin(Box::new(all_there(&checkpoint)))),
                 (None, Some((entry, validators))) => return Ok(Opening::Cache(entry, validators)),
@@ -167,8 +171,12 @@ pub(crate) async fn open(
                 let error = FetchError::from(error);
                 let size =
                     company.crew.as_deref().and_then(Crew::claimed_size).filter(|_| error.is_transient());
-                if let Some(start) = size.and_then(|size| from_peers(resume.as_ref(), size)) {
-                    return Ok(Opening::Origin(Box::new(start)));
+                if let Some(size) = size {
+                    match from_peers(task, resume.as_ref(), size) {
+                        Some(start) => return Ok(Opening::Origin(Box::new(start))),
+                        // They are of no use, and the pause before the next try is not cut short for them.
+                        None => company.crew = None,
+                    }
                 }
                 let pause = patience.pause_after(&error).ok_or_else(|| error.clone())?;
                 watch.event(Event::Retrying { error, pause });
@@ -218,8 +226,8 @@ async fn wait(pause: Duration, crew: Option<&mut Crew>) {
 }
 
 /// A start without the origin: the size is what peers say, and the digest of the job will tell in the end. `None` when what an
-/// earlier attempt left is of another size.
-fn from_peers(resume: Option<&Checkpoint>, size: u64) -> Option<Start> {
+/// earlier attempt left is of another size or not for everyone, or when there is no room for as much.
+fn from_peers(task: &FileTask, resume: Option<&Checkpoint>, size: u64) -> Option<Start> {
     let mut head = Head {
         validators: Validators { size: Some(size), ..Validators::default() },
         modified: None,
@@ -231,11 +239,17 @@ fn from_peers(resume: Option<&Checkpoint>, size: u64) -> Option<Start> {
     };
     let mut have = Filled::default();
     if let Some(checkpoint) = resume {
-        if checkpoint.size != Some(size) {
+        // What the origin did not give to everyone is not mixed with what others give, nor given to them.
+        if checkpoint.size != Some(size) || !checkpoint.for_everyone {
             return None;
         }
         head.take_from(checkpoint, false);
         have = checkpoint.filled();
+    }
+    // A lie should not fill the disk, nor fail the download for want of space.
+    let needed = size.saturating_sub(have.all.len_bytes());
+    if folder_of(&task.temp).is_some_and(|(_, free)| needed > free) {
+        return None;
     }
     Some(Start { response: None, have, ranges: Ranges::Yes, head, way: Beginning::Peers })
 }
@@ -297,6 +311,7 @@ fn begin(
     origin: &Origin,
     resume: Option<Checkpoint>,
     response: Response,
+    is_narrow: bool,
     watch: &dyn Watch,
 ) -> Result<Option<Start>, FetchError> {
     let is_packed = task.layout.specs().is_some();
@@ -343,6 +358,7 @@ fn begin(
         _ if task.without_ranges => Ranges::No,
         (Some(_), _) => Ranges::Yes,
         // Asked for a part, the origin sends the whole.
+        (None, _) if is_narrow => Ranges::No,
         (None, false) => Ranges::No,
         (None, true) if response.accepts_ranges => Ranges::Yes,
         (None, true) => Ranges::Unknown,
@@ -356,7 +372,8 @@ fn all_there(checkpoint: &Checkpoint) -> Start {
         modified: None,
         published: Published::default(),
         file_name: None,
-        sharing: Sharing::Public,
+        // "Not modified" does not say it again.
+        sharing: if checkpoint.for_everyone { Sharing::Public } else { Sharing::Private },
         vouched: Vec::new(),
         has_unsafe_digests: false,
     };

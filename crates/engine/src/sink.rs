@@ -32,6 +32,8 @@ pub(crate) struct Version {
     pub(crate) published: Published,
     /// Digests that someone gave, and that must be computed.
     pub(crate) algorithms: Vec<Algorithm>,
+    /// Whether its origin gives it to everyone.
+    pub(crate) for_everyone: bool,
 }
 
 /// What a sink holds already.

@@ -305,6 +305,7 @@ impl Writer {
             crc32c,
             filled: self.filled.clone(),
             unproven: self.unproven(),
+            for_everyone: self.version.for_everyone,
         }
     }
 

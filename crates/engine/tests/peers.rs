@@ -4,6 +4,8 @@
 
 mod town;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use dray_content::Digest;
 use dray_engine::{BytesBySource, Decision};
 use dray_tests::{Content, FaultServer, Reply};
@@ -370,6 +372,146 @@ async fn what_is_not_for_everyone_or_not_worth_it_is_not_asked_for_or_offered() 
     assert!(machines[1].peers.swarm().connected() > 0);
     let (again, _) = machines[0].fetch(&private, Some(digest)).await.unwrap();
     assert_eq!(again.bytes.cache, LEN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_peers_gave_is_fetched_again_when_nothing_will_prove_it_any_more() {
+    let origin = Origin::start();
+    let digest = sha256(&origin.file.bytes);
+    let machines = machines(2).await;
+    machines[0].fetch(&origin.url, Some(digest)).await.unwrap();
+    machines[0].gives_slowly(LEN / 2);
+    let (stop, watch) = (CancellationToken::new(), machines[1].watch.clone());
+    let stopper = async {
+        until("a part is there", || watch.received() > LEN / 4).await;
+        stop.cancel();
+    };
+    let task = machines[1].task(&origin.url, Some(digest));
+    let (result, ()) = tokio::join!(machines[1].run_until(task.clone(), stop.clone()), stopper);
+    result.unwrap_err();
+    let checkpoint = watch.checkpoint.lock().unwrap().clone().unwrap();
+    let wrong = checkpoint.unproven.iter().next().unwrap();
+    machines[1].overwrite(&task, wrong.start(), b"as a liar gave it");
+    // The caller asks again, and does not say any more what it must hash to.
+    let mut again = task.clone();
+    (again.digest, again.use_cache, again.resume) = (None, false, Some(checkpoint.clone()));
+    let (fetched, got) = machines[1].run(again).await.unwrap();
+    assert!(got == origin.file.bytes[..]);
+    assert_eq!(fetched.bytes.lan_peers, 0);
+    assert!(fetched.bytes.resumed <= checkpoint.filled.difference(&checkpoint.unproven).len_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_honest_peer_keeps_its_place_while_another_claims_a_wrong_table() {
+    let origin = Origin::answering(|reply| reply.at_rate(4 << 20));
+    let right = origin.file.bytes.to_vec();
+    let digest = sha256(&right);
+    let machine = Machine::start(&[]);
+    let story = |table| Story { digests: vec![digest], bytes: right.clone(), table, size: LEN };
+    let honest = Liar::start(&[machine.address()], story(None)).await;
+    let other = table_of(&pseudo_random(LEN, "another file"));
+    let liar = Liar::start(&[machine.address()], story(Some(other))).await;
+    connected(&machine, 2).await;
+    let (fetched, got) = machine.fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    let is_dropped = |who: &Liar| {
+        let who = who.me().to_string();
+        fetched.decisions.iter().any(|one| matches!(one, Decision::PeerDropped { peer, .. } if *peer == who))
+    };
+    assert!(!is_dropped(&honest), "{:?}", fetched.decisions);
+    assert!(machine.has_banned(&liar.me()) && !machine.has_banned(&honest.me()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_claims_more_than_the_disk_holds_fails_nobody_whose_origin_is_slow() {
+    let is_slow = std::sync::atomic::AtomicBool::new(true);
+    let origin = Origin::answering(move |reply| {
+        // Longer than peers are waited for who say that they have everything.
+        if is_slow.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_secs(3));
+        }
+        reply
+    });
+    let right = origin.file.bytes.to_vec();
+    let digest = sha256(&right);
+    let machine = Machine::start(&[]);
+    let story = Story { digests: vec![digest], bytes: vec![0; 10], table: None, size: 4 << 40 };
+    let liar = Liar::start(&[machine.address()], story).await;
+    connected(&machine, 1).await;
+    let (_, got) = machine.fetch(&origin.url, Some(digest)).await.unwrap();
+    assert!(got == right);
+    assert_eq!(liar.given(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_file_stays_private_when_all_of_it_was_there_before() {
+    let file = Content::new(pseudo_random(LEN, "file"), "a");
+    let digest = sha256(&file.bytes);
+    let server = FaultServer::start().unwrap();
+    let machines = machines(2).await;
+    let url = server.page("/private", {
+        let file = file.clone();
+        move |ask| file.answer(ask).header("Cache-Control", "private")
+    });
+    let mut task = machines[0].task(&url, None);
+    machines[0].run(task.clone()).await.unwrap();
+    let mut checkpoint = machines[0].watch.checkpoint.lock().unwrap().clone().unwrap();
+    assert_eq!(checkpoint.filled.len_bytes(), LEN);
+    // As if it had been killed before it could say that it is done.
+    task.temp = machines[0].copy_of(&task, &mut checkpoint);
+    std::fs::set_permissions(&task.temp, std::fs::Permissions::from_mode(0o600)).unwrap();
+    (task.digest, task.resume) = (Some(digest), Some(checkpoint));
+    let (fetched, got) = machines[0].run(task).await.unwrap();
+    assert!(got == file.bytes[..]);
+    assert_eq!((fetched.bytes.resumed, fetched.is_cached), (LEN, false));
+    let sharer = server.page("/for-all", move |ask| file.answer(ask));
+    let (other, _) = machines[1].fetch(&sharer, Some(digest)).await.unwrap();
+    assert_eq!(other.bytes.lan_peers, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_without_ranges_gives_next_to_nothing_that_peers_give_too() {
+    let file = Content::new(pseudo_random(LEN, "file"), "a");
+    let digest = sha256(&file.bytes);
+    let server = FaultServer::start().unwrap();
+    let url = server.page("/f", {
+        let file = file.clone();
+        move |_| Reply::body(200, &file.bytes).at_rate(LEN)
+    });
+    let machines = machines(2).await;
+    machines[0].fetch(&url, Some(digest)).await.unwrap();
+    let (fetched, got) = machines[1].fetch(&url, Some(digest)).await.unwrap();
+    assert!(got == file.bytes[..]);
+    assert!(fetched.bytes.lan_peers > LEN / 2, "{:?}", fetched.bytes);
+    assert!(fetched.bytes.wasted <= LEN / 16, "{:?}", fetched.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_request_that_runs_when_a_peer_with_everything_is_met_is_cut_short() {
+    for has_ranges in [true, false] {
+        let file = Content::new(pseudo_random(LEN, "file"), "a");
+        let digest = sha256(&file.bytes);
+        let server = FaultServer::start().unwrap();
+        let giver = Machine::start(&[]);
+        let quick = server.page("/quick", {
+            let file = file.clone();
+            move |ask| file.answer(ask)
+        });
+        giver.fetch(&quick, Some(digest)).await.unwrap();
+        let slow = server.page("/slow", {
+            let file = file.clone();
+            move |ask| {
+                let reply = if has_ranges { file.answer(ask) } else { Reply::body(200, &file.bytes) };
+                reply.at_rate(1 << 20)
+            }
+        });
+        // It knows nobody when it begins, and dials at once.
+        let late = Machine::start(&[giver.address()]);
+        let (fetched, got) = late.fetch(&slow, Some(digest)).await.unwrap();
+        assert!(got == file.bytes[..]);
+        assert!(fetched.bytes.lan_peers > LEN / 2, "{has_ranges}: {:?}", fetched.bytes);
+        assert!(fetched.bytes.wasted <= LEN / 16, "{has_ranges}: {:?}", fetched.bytes);
+    }
 }
 
 async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {

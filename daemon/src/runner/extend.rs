@@ -26,6 +26,8 @@ impl Actor {
             crc32c: None,
             filled: kept,
             unproven: RangeSet::new(),
+            // The origin says it again with the first answer.
+            for_everyone: false,
         };
         self.checkpoints.insert((job, index), begun);
     }

@@ -245,6 +245,7 @@ mod tests {
             crc32c: None,
             filled: dray_ranges::RangeSet::new(),
             unproven: dray_ranges::RangeSet::new(),
+            for_everyone: true,
         };
         for resume in [None, Some(checkpoint.clone())] {
             let meter = Meter::new(transfer, Default::default(), resume.clone(), records.clone(), |_| {});

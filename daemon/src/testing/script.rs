@@ -109,6 +109,7 @@ impl Script {
                     crc32c: None,
                     filled,
                     unproven: Default::default(),
+                    for_everyone: true,
                 };
                 watch.checkpoint(&checkpoint).unwrap();
                 stop.cancelled().await;

@@ -98,6 +98,10 @@ pub(crate) struct Crew {
     /// What a reader waits for, who is given nothing unproven.
     for_readers: RangeSet,
     is_settled: bool,
+    /// Downloaders with which a session is sought or was found.
+    sought: BTreeSet<PeerId>,
+    /// More is known of than can take part.
+    are_more: bool,
     decisions: Vec<Decision>,
 }
 
@@ -127,6 +131,8 @@ impl Crew {
             only_origin: RangeSet::new(),
             for_readers: RangeSet::new(),
             is_settled: false,
+            sought: BTreeSet::new(),
+            are_more: false,
             decisions: asked.map(|digest| Decision::PeersAsked { digest, author }).into_iter().collect(),
         }
     }
@@ -177,6 +183,7 @@ impl Crew {
         self.sources.clear();
         self.mates.values_mut().for_each(|mate| mate.source = None);
         planner.set_me(now, member(&self.peers.peer_id(), size));
+        planner.set_candidates(now, self.candidates(size), usize::from(self.are_more));
         if !self.is_settled {
             planner.expect_company(now, now + COMPANY_PATIENCE);
         }
@@ -184,6 +191,17 @@ impl Crew {
             self.tell_planner(mate, planner, now);
         }
         self.ask_for_table();
+    }
+
+    /// The downloaders that are known of before they are sources.
+    fn candidates(&self, size: u64) -> Vec<Member> {
+        self.sought.iter().map(|peer| member(peer, size)).collect()
+    }
+
+    fn tell_candidates(&self, planner: Option<(&mut Planner, Time)>) {
+        if let (Some((planner, now)), Some(size)) = (planner, self.size) {
+            planner.set_candidates(now, self.candidates(size), usize::from(self.are_more));
+        }
     }
 
     /// Takes note of something that happened; the planner hears of it if there is one.
@@ -209,6 +227,16 @@ impl Crew {
 
     fn take_news(&mut self, news: News, planner: Option<(&mut Planner, Time)>) {
         match news {
+            News::Sought { peer } => {
+                if self.sought.len() < MAX_MATES && self.sought.insert(peer) {
+                    self.tell_candidates(planner);
+                }
+            }
+            News::Unmet { peer } => {
+                if self.sought.remove(&peer) {
+                    self.tell_candidates(planner);
+                }
+            }
             News::Joined { mate, session, way } => {
                 let holding = Arc::clone(&session.theirs().borrow());
                 let new = Mate {
@@ -245,6 +273,7 @@ impl Crew {
             }
             News::Left { mate } => {
                 let Some(known) = self.mates.get_mut(&mate) else { return };
+                self.sought.remove(&known.peer);
                 known.session = None;
                 // What it claimed is judged in the end.
                 known.holding = Arc::new(Holding { size: known.holding.size, ..Holding::default() });
@@ -270,7 +299,11 @@ impl Crew {
                     self.other_sizes.push((peer, address));
                 }
             }
-            News::Enough => self.decisions.push(Decision::EnoughPeers { limit: MAX_MATES }),
+            News::Enough => {
+                self.decisions.push(Decision::EnoughPeers { limit: MAX_MATES });
+                self.are_more = true;
+                self.tell_candidates(planner);
+            }
         }
     }
 
@@ -293,7 +326,7 @@ impl Crew {
                 for id in suspects {
                     let Some(mate) = self.mates.get_mut(&id) else { continue };
                     mate.doubted.insert(piece);
-                    if mate.doubted.len() >= MAX_DOUBTS {
+                    if is_proven && mate.doubted.len() >= MAX_DOUBTS {
                         self.send_away(id, None, "too many pieces of it do not fit the table", &mut planner);
                     }
                 }

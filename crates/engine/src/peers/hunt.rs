@@ -10,7 +10,7 @@ use std::time::Duration;
 use dray_content::Digest;
 use dray_exchange::{Holding, JoinError, Session, Volume};
 use dray_identity::PeerId;
-use dray_swarm::{Candidate, Role, Way};
+use dray_swarm::{Candidate, Finding, Role, Way};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,19 +26,22 @@ pub(crate) const MAX_MATES: usize = 50;
 const MAX_JOINING: usize = 16;
 /// News that the download has not yet taken; whoever has more to say waits.
 const MAX_NEWS: usize = 64;
-/// How long the first answer of those who were asked may take: one message there and back, and a machine under load.
-const FIRST_ANSWER: Duration = Duration::from_millis(150);
-/// With nothing new for this long after an answer, the others have answered too.
-const QUIET: Duration = Duration::from_millis(40);
 /// The longest that a download waits for peers before it asks the origin for more than the beginning.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How long a peer that went away or could not be reached is left alone the first time; it doubles.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often that is tried in a row.
 const MAX_TRIES: u32 = 5;
+/// How often one peer may come to one download, and all of them together: each time is remembered until the file is there.
+const MAX_VISITS: u32 = 64;
+const MAX_VISITS_OF_ALL: u32 = 4096;
 
 /// What a download hears of its peers.
 pub(crate) enum News {
+    /// A session is sought with one that wants the content too.
+    Sought { peer: PeerId },
+    /// None came about.
+    Unmet { peer: PeerId },
     /// A session is there.
     Joined { mate: MateId, session: Session, way: Way },
     /// A peer says what it has, fetches and wants.
@@ -74,14 +77,14 @@ impl Hunt {
             digests: digests.to_vec(),
             tell,
             present: BTreeMap::new(),
-            next: 0,
+            visits: Visits::default(),
             tries: BTreeMap::new(),
             joins: JoinSet::new(),
             watched: JoinSet::new(),
             later: JoinSet::new(),
             said_enough: false,
         };
-        let found = peers.swarm().find(digests, Role::Wants);
+        let found = peers.swarm().seek(digests, Role::Wants);
         let task = AbortOnDropHandle::new(tokio::spawn(seeker.run(found, joined)));
         Self { offer, digests: digests.to_vec(), news, _seeker: task, _registered: registered }
     }
@@ -111,7 +114,7 @@ struct Seeker {
     digests: Vec<Digest>,
     tell: mpsc::Sender<News>,
     present: BTreeMap<PeerId, MateId>,
-    next: u32,
+    visits: Visits,
     /// Failures in a row, by peer; no more than are or were present.
     tries: BTreeMap<PeerId, u32>,
     joins: JoinSet<Joined>,
@@ -121,10 +124,10 @@ struct Seeker {
 }
 
 impl Seeker {
-    async fn run(mut self, mut found: mpsc::Receiver<Candidate>, mut joined: mpsc::Receiver<Session>) {
+    async fn run(mut self, found: Finding, mut joined: mpsc::Receiver<Session>) {
         let begun = Instant::now();
-        let is_alone = self.peers.swarm().connected() == 0;
-        let mut settles = if is_alone { begun } else { begun + FIRST_ANSWER };
+        let Finding { candidates: mut found, mut asked } = found;
+        let mut are_asked = self.peers.swarm().connected() == 0;
         let mut is_settled = false;
         let mut may_find = true;
         loop {
@@ -133,16 +136,19 @@ impl Seeker {
                 self.said_enough = true;
                 self.say(News::Enough).await;
             }
+            if !is_settled && are_asked && self.joins.is_empty() && (found.is_empty() || !has_room) {
+                is_settled = true;
+                self.say(News::Settled).await;
+            }
             tokio::select! {
+                _ = &mut asked, if !are_asked => are_asked = true,
                 candidate = found.recv(), if may_find && has_room && self.joins.len() < MAX_JOINING => {
                     may_find = candidate.is_some();
                     if let Some(candidate) = candidate {
-                        settles = Instant::now() + QUIET;
-                        self.join(candidate);
+                        self.join(candidate).await;
                     }
                 }
                 Some(session) = joined.recv() => {
-                    settles = Instant::now() + QUIET;
                     if self.present.len() < MAX_MATES {
                         self.accept(session, None).await;
                     }
@@ -156,6 +162,7 @@ impl Seeker {
                     }
                     Err(error) => {
                         tracing::debug!(peer = %candidate.peer, %error, "a peer was not joined");
+                        self.say(News::Unmet { peer: candidate.peer }).await;
                         if is_worth_another(&error) {
                             self.try_later(candidate);
                         }
@@ -170,28 +177,26 @@ impl Seeker {
                 }
                 Some(Ok(candidate)) = self.later.join_next() => {
                     if self.present.len() + self.joins.len() < MAX_MATES {
-                        self.join(candidate);
+                        self.join(candidate).await;
                     }
                 }
-                () = tokio::time::sleep_until(settles.min(begun + PATIENCE)), if !is_settled => {
-                    let is_over = self.joins.is_empty() || Instant::now() >= begun + PATIENCE;
-                    if is_over {
-                        is_settled = true;
-                        self.say(News::Settled).await;
-                    } else {
-                        settles = Instant::now() + QUIET / 4;
-                    }
+                () = tokio::time::sleep_until(begun + PATIENCE), if !is_settled => {
+                    is_settled = true;
+                    self.say(News::Settled).await;
                 }
             }
         }
     }
 
-    fn join(&mut self, candidate: Candidate) {
+    async fn join(&mut self, candidate: Candidate) {
         let addresses: Vec<SocketAddr> = (candidate.addrs.iter().copied())
             .filter(|address| self.peers.ground().may_speak(&candidate.peer, address.ip()).is_ok())
             .collect();
         if self.present.contains_key(&candidate.peer) || addresses.is_empty() {
             return;
+        }
+        if candidate.role == Role::Wants {
+            self.say(News::Sought { peer: candidate.peer }).await;
         }
         let (exchange, digests) = (self.peers.exchange().clone(), self.digests.clone());
         let volume: Arc<dyn Volume> = Arc::clone(&self.offer) as _;
@@ -207,8 +212,9 @@ impl Seeker {
         if self.present.contains_key(&peer) {
             return;
         }
-        let mate = MateId(self.next);
-        self.next += 1;
+        let Some(mate) = self.visits.enter(peer) else {
+            return tracing::debug!(%peer, "a peer comes and goes too often");
+        };
         self.present.insert(peer, mate);
         self.tries.remove(&peer);
         let way = candidate.as_ref().map(|candidate| candidate.way);
@@ -240,6 +246,26 @@ impl Seeker {
     }
 }
 
+/// Who came how often.
+#[derive(Default)]
+struct Visits {
+    all: u32,
+    by_peer: BTreeMap<PeerId, u32>,
+}
+
+impl Visits {
+    /// A name for a peer that has come; none when it, or everyone together, came too often.
+    fn enter(&mut self, peer: PeerId) -> Option<MateId> {
+        let of_this_one = self.by_peer.get(&peer).copied().unwrap_or_default();
+        if self.all >= MAX_VISITS_OF_ALL || of_this_one >= MAX_VISITS {
+            return None;
+        }
+        self.by_peer.insert(peer, of_this_one + 1);
+        self.all += 1;
+        Some(MateId(self.all - 1))
+    }
+}
+
 /// Tells what a peer says until its session ends.
 async fn listen(
     mate: MateId,
@@ -259,4 +285,21 @@ fn is_worth_another(error: &JoinError) -> bool {
         error,
         JoinError::Unreachable(_) | JoinError::Rejected(_) | JoinError::TooMany | JoinError::TimedOut
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_and_goes_is_let_in_only_so_often_alone_and_under_many_names() {
+        let mut visits = Visits::default();
+        let [one, other] = [PeerId::random(), PeerId::random()];
+        let names: Vec<MateId> = std::iter::from_fn(|| visits.enter(one)).collect();
+        assert_eq!(names.len(), MAX_VISITS as usize);
+        assert_eq!(visits.enter(other), Some(MateId(MAX_VISITS)));
+        let many = std::iter::repeat_with(|| visits.enter(PeerId::random())).take(MAX_VISITS_OF_ALL as usize);
+        assert_eq!(many.flatten().count(), (MAX_VISITS_OF_ALL - MAX_VISITS - 1) as usize);
+        assert_eq!(visits.enter(other), None);
+    }
 }

@@ -67,6 +67,15 @@ impl Offer {
         }
     }
 
+    /// A piece is not what it seemed to be: nobody is given it any more.
+    pub(crate) fn withdraw(&self, piece: u32) {
+        let mut state = self.lock();
+        if state.holding.have.contains(PieceIndex(piece)) {
+            state.holding.have = state.holding.have.difference(&std::iter::once(PieceIndex(piece)).collect());
+            self.announce(&state);
+        }
+    }
+
     /// These bytes are being fetched from the origin now, and `had` have arrived, though they may not be written yet. What arrived stays
     /// announced until it is offered, or others would begin to fetch it in between.
     pub(crate) fn fetching(&self, bytes: &RangeSet, had: &RangeSet) {

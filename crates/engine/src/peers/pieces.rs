@@ -156,7 +156,8 @@ impl Pieces {
                     self.report(Report::Conduct { piece: index, conduct });
                 }
             }
-            Verdict::Unproven => {}
+            // What the origin gave may have been offered before there was a table that it does not fit.
+            Verdict::Unproven => self.withdraw(index),
             Verdict::TableDoubted { author } => {
                 self.offer(index);
                 self.report(Report::TableDoubted { author });
@@ -174,6 +175,12 @@ impl Pieces {
     fn offer(&self, index: u32) {
         if let Some(shared) = &self.shared {
             shared.offer.add(index);
+        }
+    }
+
+    fn withdraw(&self, index: u32) {
+        if let Some(shared) = &self.shared {
+            shared.offer.withdraw(index);
         }
     }
 

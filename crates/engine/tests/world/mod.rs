@@ -120,6 +120,7 @@ impl World {
             crc32c: None,
             filled,
             unproven: RangeSet::new(),
+            for_everyone: true,
         });
         task
     }
