@@ -34,5 +34,5 @@ pub use config::{
 };
 pub use libp2p::PeerId;
 pub use net::{InterfaceRule, Interfaces, NoSubnet, Subnet};
-pub use swarm::{Candidate, Swarm, SwarmError};
+pub use swarm::{Candidate, Finding, Swarm, SwarmError};
 pub use view::{Counts, MemberView, PeerState, PeerView};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dray_content::Digest;
 use libp2p::PeerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +17,8 @@ use crate::config::{Config, Mode, Role, Way};
 use crate::node::Node;
 use crate::view::{Counters, Counts, MemberView, PeerView};
 
+/// So long after a start those of the last time are expected to be met again.
+const MEETING: Duration = Duration::from_secs(1);
 /// Commands under way to the swarm's task.
 const COMMANDS: usize = 1024;
 /// Candidates that a searcher has not yet taken.
@@ -33,6 +37,15 @@ pub struct Candidate {
     pub role: Role,
 }
 
+/// A search: who has or wants a content.
+pub struct Finding {
+    /// Each peer once for as long as it stays connected. The search ends when this is dropped.
+    pub candidates: mpsc::Receiver<Candidate>,
+    /// Comes when everyone who was connected at the beginning has answered or had its time, after the candidates among them; an error
+    /// when too many searches run.
+    pub asked: oneshot::Receiver<()>,
+}
+
 /// Why the swarm did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SwarmError {
@@ -45,7 +58,7 @@ pub enum SwarmError {
 }
 
 pub(crate) enum Command {
-    Find { digests: Vec<Digest>, role: Role, to: mpsc::Sender<Candidate> },
+    Find { digests: Vec<Digest>, role: Role, to: mpsc::Sender<Candidate>, asked: oneshot::Sender<()> },
     Disconnect { peer: PeerId, why: String },
 }
 
@@ -66,6 +79,7 @@ pub struct Swarm {
     shared: Arc<Shared>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    meets_until: Option<Instant>,
 }
 
 impl Swarm {
@@ -78,6 +92,9 @@ impl Swarm {
             return Err(SwarmError::NoGroup);
         }
         let me = config.key.peer_id();
+        // It is written only when there are peers to remember.
+        let remembers = config.memory.as_deref().is_some_and(std::path::Path::exists);
+        let meets_until = remembers.then(|| Instant::now() + MEETING);
         let (commands, from_handle) = mpsc::channel(COMMANDS);
         let shared = Arc::new(Shared::default());
         let stop = CancellationToken::new();
@@ -85,7 +102,7 @@ impl Swarm {
         let tasks = TaskTracker::new();
         tasks.spawn(node.run());
         tasks.close();
-        Ok(Self { me, commands, shared, stop, tasks })
+        Ok(Self { me, commands, shared, stop, tasks, meets_until })
     }
 
     /// Who this machine is.
@@ -99,11 +116,18 @@ impl Swarm {
     /// has) the content. It is closed at once when too many searches run.
     #[must_use]
     pub fn find(&self, digests: &[Digest], role: Role) -> mpsc::Receiver<Candidate> {
-        let (to, found) = mpsc::channel(CANDIDATES);
-        if self.commands.try_send(Command::Find { digests: digests.to_vec(), role, to }).is_err() {
+        self.seek(digests, role).candidates
+    }
+
+    /// The same, and when those who are connected now have all been asked.
+    #[must_use]
+    pub fn seek(&self, digests: &[Digest], role: Role) -> Finding {
+        let (asked, is_asked) = oneshot::channel();
+        let (to, candidates) = mpsc::channel(CANDIDATES);
+        if self.commands.try_send(Command::Find { digests: digests.to_vec(), role, to, asked }).is_err() {
             self.shared.counters.count(&self.shared.counters.refused_finds);
         }
-        found
+        Finding { candidates, asked: is_asked }
     }
 
     /// Everyone known, by peer id.
@@ -123,6 +147,12 @@ impl Swarm {
     #[must_use]
     pub fn connected(&self) -> usize {
         self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Until when it is worth waiting for the first peer: right after a start, when peers were remembered and none is met yet.
+    #[must_use]
+    pub fn meets_until(&self) -> Option<Instant> {
+        self.meets_until.filter(|until| self.connected() == 0 && Instant::now() < *until)
     }
 
     /// What happened since the start.

@@ -21,6 +21,21 @@ async fn two_machines_find_each_others_content_over_a_bootstrap_address() {
 }
 
 #[tokio::test]
+async fn a_search_is_told_when_all_who_are_connected_were_asked_and_knows_their_answers_then() {
+    let a = machine(None, &[]).await;
+    let b = machine(None, &[a.address]).await;
+    let c = machine(None, &[a.address, b.address]).await;
+    until("all are connected", || [&a, &b, &c].iter().all(|one| one.swarm.connected() == 2)).await;
+    a.has(digest("iso"));
+    let mut finding = c.swarm.seek(&[digest("iso")], Role::Wants);
+    finding.asked.await.unwrap();
+    assert_eq!(finding.candidates.try_recv().unwrap().peer, a.swarm.me());
+    assert!(finding.candidates.try_recv().is_err());
+    let lonely = machine(None, &[]).await;
+    lonely.swarm.seek(&[digest("iso")], Role::Wants).asked.await.unwrap();
+}
+
+#[tokio::test]
 async fn who_asks_later_is_a_candidate_for_who_asked_before() {
     let a = machine(None, &[]).await;
     let b = machine(None, &[a.address]).await;

@@ -1,11 +1,12 @@
 //! What this machine asks of others.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dray_content::Digest;
 use libp2p::PeerId;
 use libp2p::request_response::{OutboundFailure, OutboundRequestId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Node;
 use super::kademlia::Published;
@@ -18,6 +19,8 @@ use crate::wishes::WishId;
 
 /// A peer that refused for now, or did not answer, is asked again after so long.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// A search is told that all were asked after so long, whoever has not answered.
+const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// A peer that did not answer so many messages in a row is let go.
 const MOST_UNANSWERED: u32 = 3;
 /// After someone came or went, one peer is asked whom it knows after so long; then ever less often,
@@ -25,8 +28,21 @@ pub(super) const NEIGHBOURS_SOON: Duration = Duration::from_secs(10);
 /// until so often.
 const NEIGHBOURS_LATER: Duration = Duration::from_secs(640);
 
+/// Those who were connected when a search began and have not answered yet.
+pub(super) struct Unheard {
+    peers: BTreeSet<PeerId>,
+    until: Time,
+    tell: oneshot::Sender<()>,
+}
+
 impl Node {
-    pub(super) fn begin_find(&mut self, mut digests: Vec<Digest>, role: Role, to: mpsc::Sender<Candidate>) {
+    pub(super) fn begin_find(
+        &mut self,
+        mut digests: Vec<Digest>,
+        role: Role,
+        to: mpsc::Sender<Candidate>,
+        asked: oneshot::Sender<()>,
+    ) {
         digests.truncate(MAX_DIGESTS);
         if digests.is_empty() || self.wishes.running() >= self.limits.finds {
             self.shared.counters.count(&self.shared.counters.refused_finds);
@@ -42,12 +58,49 @@ impl Node {
         for (peer, role) in met {
             self.tell(id, peer, role);
         }
-        for link in self.links.values_mut().filter(|link| link.proven) {
+        let mut peers = BTreeSet::new();
+        for (peer, link) in self.links.iter_mut().filter(|(_, link)| link.proven) {
             link.unasked.insert(id);
+            peers.insert(*peer);
+        }
+        let until = self.now() + ANSWER_TIME;
+        self.unheard.insert(id, Unheard { peers, until, tell: asked });
+        self.end_unheard(self.now());
+    }
+
+    /// A peer has nothing more to say to what it was asked.
+    fn has_answered(&mut self, peer: &PeerId, wishes: impl IntoIterator<Item = WishId>) {
+        for wish in wishes {
+            if let Some(unheard) = self.unheard.get_mut(&wish) {
+                unheard.peers.remove(peer);
+            }
+        }
+        self.end_unheard(self.now());
+    }
+
+    /// Nothing more is to be heard of a peer.
+    pub(super) fn heard_all(&mut self, peer: &PeerId) {
+        for unheard in self.unheard.values_mut() {
+            unheard.peers.remove(peer);
+        }
+        self.end_unheard(self.now());
+    }
+
+    /// Tells the searches that have heard all, or whose time is over.
+    pub(super) fn end_unheard(&mut self, now: Time) {
+        let over = self.unheard.extract_if(.., |_, unheard| unheard.peers.is_empty() || unheard.until <= now);
+        for (_, unheard) in over {
+            // The searcher may have gone.
+            let _ = unheard.tell.send(());
         }
     }
 
+    pub(super) fn unheard_due(&self) -> Option<Time> {
+        self.unheard.values().map(|unheard| unheard.until).min()
+    }
+
     pub(super) fn end_find(&mut self, id: WishId) {
+        self.unheard.remove(&id);
         self.finds.remove(&id);
         self.unpublish(id);
         self.wishes.end(id);
@@ -135,7 +188,9 @@ impl Node {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let Some((_, items)) = link.in_flight.take_if(|(in_flight, _)| *in_flight == id) else { return };
         link.unanswered = 0;
+        let asked = wishes_of(&items);
         if items.len() != answers.len() {
+            self.has_answered(&peer, asked);
             self.malformed(peer);
             return;
         }
@@ -162,6 +217,7 @@ impl Node {
         for (wish, role) in found {
             self.tell(wish, peer, role);
         }
+        self.has_answered(&peer, asked);
         self.told_of(neighbours);
     }
 
@@ -236,4 +292,10 @@ impl Node {
             link.ask_neighbours = true;
         }
     }
+}
+
+/// The searches that a message asks about.
+fn wishes_of(items: &[Item]) -> Vec<WishId> {
+    let wish = |item: &Item| if let Item::Ask { wish, .. } = item { Some(*wish) } else { None };
+    items.iter().filter_map(wish).collect()
 }

@@ -226,6 +226,7 @@ impl Node {
             let was_proven = link.proven;
             self.links.remove(&peer);
             self.wishes.forget(&peer);
+            self.heard_all(&peer);
             let now = self.now();
             if !was_proven {
                 self.book.failed_unproven(now, &peer);

@@ -74,6 +74,7 @@ pub(crate) struct Node {
     dialing: HashSet<ConnectionId>,
     wishes: Wishes,
     finds: BTreeMap<WishId, mpsc::Sender<Candidate>>,
+    unheard: BTreeMap<WishId, asking::Unheard>,
     published: BTreeMap<WishId, kademlia::Published>,
     abandoned: FuturesUnordered<BoxFuture<'static, WishId>>,
     ask_neighbours_at: Time,
@@ -126,6 +127,7 @@ impl Node {
             dialing: HashSet::new(),
             wishes: Wishes::default(),
             finds: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             published: BTreeMap::new(),
             abandoned: FuturesUnordered::new(),
             ask_neighbours_at: Duration::ZERO,
@@ -194,6 +196,7 @@ impl Node {
             dial,
             self.seeds.next_due(),
             self.asking_due(),
+            self.unheard_due(),
             self.looking_due(),
             self.unproven_due(),
             Some(self.ask_neighbours_at),
@@ -218,6 +221,7 @@ impl Node {
         self.end_unproven();
         self.make_room();
         self.send_asks(now);
+        self.end_unheard(now);
         self.look_beyond(now);
         for peer in self.book.take_forgotten() {
             self.publish(&peer);
@@ -249,7 +253,7 @@ impl Node {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Find { digests, role, to } => self.begin_find(digests, role, to),
+            Command::Find { digests, role, to, asked } => self.begin_find(digests, role, to, asked),
             Command::Disconnect { peer, why } => self.disconnect(peer, why, false),
         }
     }
