@@ -1,5 +1,7 @@
 //! What a download has to do with other machines: whether they may be asked, and what becomes of them in the end.
 
+use std::time::Duration;
+
 use dray_content::Digest;
 use dray_ranges::ByteRange;
 
@@ -8,6 +10,9 @@ use crate::opening::{Beginning, Head, Start};
 use crate::peers::{Crew, Decision, Liars, evidence};
 use crate::sink::Filled;
 use crate::{Event, FetchError, Gift};
+
+/// How often it is looked whether somebody was met.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Download<'_> {
     /// Begins to look for peers if what the file must hash to is known already.
@@ -21,6 +26,22 @@ impl Download<'_> {
             self.crew = Some(Crew::begin(peers, &evidence));
             self.decided();
         }
+    }
+
+    /// Right after a start, those who were known before are about to be met: a job that could be shared waits for the first of them.
+    pub(crate) async fn await_company(&self) {
+        let Some(peers) = self.peers else { return };
+        if evidence::is_allowed(self.task).is_err() || evidence::of_task(self.task).is_none() {
+            return;
+        }
+        let Some(until) = peers.swarm().meets_until() else { return };
+        let met = async {
+            while peers.swarm().connected() == 0 {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // Nobody may come.
+        let _ = tokio::time::timeout_at(until, met).await;
     }
 
     /// Whether others may be about to fetch the same, so that the origin is not asked for all of it at once.

@@ -98,6 +98,8 @@ struct Moving {
     silence: Option<(Instant, FetchError)>,
     /// Until when the origin is left alone at most, because peers are about to say what they have.
     held_until: Option<Instant>,
+    /// Whether a request ended since others were told of what is fetched.
+    has_ended: bool,
 }
 
 impl Moving {
@@ -146,6 +148,7 @@ impl Transfer<'_> {
             first_wanted: Vec::new(),
             silence: None,
             held_until: is_held.then(|| began + FORMING_PATIENCE),
+            has_ended: false,
         };
         let mut wishes = self.live.map(Live::wishes);
         let mut is_part = self.steer(&mut moving, wishes.as_mut())?;
@@ -187,6 +190,7 @@ impl Transfer<'_> {
                     self.take(&mut moving, request, offset, &bytes, sink).await?;
                 }
                 Message::Ended { request, result } => {
+                    moving.has_ended = true;
                     let from = moving.running.remove(&request).map(|running| running.from);
                     let size_was_known = self.known.size.is_some();
                     if let Some(outcome) = self.ended(&mut moving, request, from, result, is_part)? {
@@ -345,7 +349,8 @@ impl Transfer<'_> {
 
     /// Does what the planner says.
     fn obey(&mut self, moving: &mut Moving) {
-        let mut is_news = false;
+        // What was fetched and is over is said too.
+        let mut is_news = std::mem::take(&mut moving.has_ended);
         while let Some(command) = moving.planner.poll(moving.began.elapsed()) {
             is_news = true;
             match command {
