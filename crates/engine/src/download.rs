@@ -17,7 +17,7 @@ use crate::patience::Patience;
 use crate::peers::{Crew, Decisions, Giver, Liars, Peers};
 use crate::proof::{Proof, check};
 use crate::sink::{Filled, Sink, Target, Version};
-use crate::source::Origin;
+use crate::source::{OPEN, Origin};
 use crate::transfer::{Outcome, Transfer};
 use crate::{
     BytesBySource, Checkpoint, Event, FetchError, Fetched, FileTask, Gift, GivenBy, Watch, small, source_of,
@@ -211,6 +211,16 @@ impl<'a> Download<'a> {
         {
             // "To the end" has no meaning while nobody says where that is.
             return Err(FetchError::NoRanges { host: self.origin.host() });
+        }
+        // A range that no file of this size has is its own failure, not one of too little space.
+        let missing = self.task.layout.wanted(head.validators.size.unwrap_or(OPEN))?.difference(&have.all);
+        let is_in_parts = response.as_ref().is_none_or(|response| response.range.is_some());
+        if is_in_parts
+            && missing.iter().count() > 1
+            && !self.origin.can_recognise(&head.validators)
+            && self.task.layout.specs().is_some()
+        {
+            return Err(FetchError::NoValidator { host: self.origin.host() });
         }
         let version = version_of(self.task, &head);
         match &mut self.sink {

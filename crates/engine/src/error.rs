@@ -50,6 +50,14 @@ pub enum FetchError {
         /// The origin.
         host: String,
     },
+    /// Several ranges were asked for, and nothing would show that they are of one version of the file.
+    #[error(
+        "{host} gives no strong validator for this file, so its ranges cannot be shown to be of one version; ask for one range or for the whole file"
+    )]
+    NoValidator {
+        /// The origin.
+        host: String,
+    },
     /// Only a part was wished for, and the origin cannot give a part of this file, or nothing would show that parts belong together.
     #[error("{host} does not serve parts of this file by which it could be fetched on demand")]
     NoRandomAccess {
@@ -114,7 +122,7 @@ impl FetchError {
             Self::Integrity(_) => Code::BG_E_VALIDATION_FAILED,
             Self::Local { error, .. } => local_code(error),
             Self::Range(_) => Code::BG_E_INVALID_RANGE,
-            Self::NoRanges { .. } => Code::BG_E_INSUFFICIENT_RANGE_SUPPORT,
+            Self::NoRanges { .. } | Self::NoValidator { .. } => Code::BG_E_INSUFFICIENT_RANGE_SUPPORT,
             Self::NoRandomAccess { .. } => Code::BG_E_RANDOM_ACCESS_NOT_SUPPORTED,
             Self::Unstable { .. } => Code::BG_E_REMOTE_FILE_CHANGED,
             Self::NoSpace { .. } => Code::ERROR_DISK_FULL,
@@ -132,6 +140,7 @@ impl FetchError {
             Self::Integrity(_)
             | Self::Range(_)
             | Self::NoRanges { .. }
+            | Self::NoValidator { .. }
             | Self::NoRandomAccess { .. }
             | Self::Unstable { .. } => Context::RemoteFile,
             Self::Local { .. } | Self::NoSpace { .. } => Context::LocalFile,

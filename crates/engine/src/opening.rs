@@ -13,13 +13,16 @@ use crate::download::folder_of;
 use crate::patience::Patience;
 use crate::peers::Crew;
 use crate::sink::Filled;
-use crate::source::Origin;
+use crate::source::{OPEN, Origin};
 use crate::{Checkpoint, Event, FetchError, FileTask, Watch, Wishes};
 
 /// What is asked for first when others may be about to fetch the same: enough to learn what the origin says of the file.
 pub(crate) const BEGINNING: u64 = 16 << 10;
 /// How long the origin may keep silent before peers who have everything are begun with.
 const ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// All there is, wished for as a range: no `Range` is sent for it, so a whole answer refuses nothing.
+const ALL: Wish = Wish::From(0);
 
 /// How a download begins.
 pub(crate) enum Opening {
@@ -131,6 +134,7 @@ pub(crate) async fn open(
                 if is_steered
                     && wishes.only.is_some()
                     && response.range.is_none()
+                    && (wish != ALL || response.refuses_ranges)
                     && response.size != Some(0) =>
             {
                 return Err(FetchError::NoRandomAccess { host: origin.host() });
@@ -142,7 +146,7 @@ pub(crate) async fn open(
                 company.is_narrow = false;
             }
             Ok(Answer::Body(response)) => {
-                match begin(task, origin, resume.take(), response, is_narrow, watch)? {
+                match begin(task, origin, resume.take(), wish, response, is_narrow, watch)? {
                     Some(start) => return Ok(Opening::Origin(Box::new(start))),
                     None => watch.event(Event::Restarted {
                         why: format!("the file at {} has changed", origin.host()),
@@ -288,8 +292,12 @@ fn wish(task: &FileTask, resume: Option<&Checkpoint>, wishes: &Wishes) -> Result
             missing.iter().next()
         }
     };
-    let first_spec = || task.layout.specs()?.iter().min_by_key(|spec| spec.offset);
-    Ok(match (missing, first_spec()) {
+    // Ranges that touch are asked for as one.
+    let first_wanted = match task.layout.specs() {
+        Some(_) => task.layout.wanted(OPEN)?.iter().next(),
+        None => None,
+    };
+    Ok(match (missing, first_wanted) {
         (Some(gap), _) if gap.start() == 0 && task.layout.specs().is_none() && wishes.only.is_none() => {
             (Wish::Whole, false)
         }
@@ -298,10 +306,8 @@ fn wish(task: &FileTask, resume: Option<&Checkpoint>, wishes: &Wishes) -> Result
         }
         (Some(gap), _) => (Wish::Range(gap), false),
         (None, None) => (wishes.opening().unwrap_or(Wish::Whole), false),
-        (None, Some(spec)) => {
-            let range = spec.length.and_then(|length| ByteRange::with_len(spec.offset, length));
-            (range.map_or(Wish::From(spec.offset), Wish::Range), false)
-        }
+        (None, Some(range)) if range.end() == OPEN => (Wish::From(range.start()), false),
+        (None, Some(range)) => (Wish::Range(range), false),
     })
 }
 
@@ -310,12 +316,13 @@ fn begin(
     task: &FileTask,
     origin: &Origin,
     resume: Option<Checkpoint>,
+    asked: Wish,
     response: Response,
     is_narrow: bool,
     watch: &dyn Watch,
 ) -> Result<Option<Start>, FetchError> {
     let is_packed = task.layout.specs().is_some();
-    if is_packed && response.range.is_none() && !task.without_ranges {
+    if is_packed && response.range.is_none() && !task.without_ranges && asked != ALL {
         // Nothing was missing, and the file was asked for whole to see if it is still the same: it is not.
         let was_complete = resume
             .is_some_and(|resume| matches!(wish(task, Some(&resume), &Wishes::default()), Ok((_, true))));

@@ -288,6 +288,60 @@ async fn ranges_need_a_server_that_serves_them_and_a_file_that_has_them() {
 }
 
 #[tokio::test]
+async fn a_range_larger_than_file_and_disk_is_refused_as_a_range() {
+    let world = World::new();
+    let file = Content::new(pseudo_random(1_000, "a"), "a");
+    let url = world.serve("/f", move |ask| file.answer(ask));
+    let mut task = world.task(&url);
+    for specs in [vec![(0, 1 << 50)], vec![(0, 10), (500, 1 << 50)]] {
+        let packed = specs.iter().map(|&(offset, length)| RangeSpec::from_bits(offset, length));
+        task.layout = Layout::packed(packed.collect()).unwrap();
+        assert_eq!(world.fetch(&task).await.unwrap_err().code(), Code::BG_E_INVALID_RANGE, "{specs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_from_the_start_to_the_end_is_the_whole_file() {
+    let world = World::new();
+    let file = content("a");
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| file.answer(ask)
+    });
+    let mut task = world.task(&url);
+    task.layout = Layout::packed(vec![RangeSpec::from_bits(0, u64::MAX)]).unwrap();
+    world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), file.bytes[..]);
+}
+
+#[tokio::test]
+async fn ranges_that_nothing_shows_to_be_of_one_version_are_refused_unless_one_answer_serves_them() {
+    let world = World::new();
+    let file = Content::anonymous(pseudo_random(LEN, "a"));
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| file.answer(ask)
+    });
+    let mut task = world.task(&url);
+    let packed = |specs: &[(u64, u64)]| {
+        let specs = specs.iter().map(|&(offset, length)| RangeSpec::from_bits(offset, length));
+        Layout::packed(specs.collect()).unwrap()
+    };
+    task.layout = packed(&[(100, 50), (2_000_000, 50)]);
+    let error = world.fetch(&task).await.unwrap_err();
+    assert_eq!(error.code(), Code::BG_E_INSUFFICIENT_RANGE_SUPPORT, "{error}");
+    assert!(!error.is_transient());
+    assert_eq!(world.server.asks("/f").len(), 1, "it is not tried in vain");
+    task.layout = packed(&[(1_050, 50), (1_000, 50)]);
+    world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), [&file.bytes[1_050..1_100], &file.bytes[1_000..1_050]].concat());
+    task.layout = packed(&[(100, 50), (2_000_000, 50)]);
+    task.without_ranges = true;
+    world.fetch(&task).await.unwrap();
+    assert_eq!(world.sink(), [&file.bytes[100..150], &file.bytes[2_000_000..2_000_050]].concat());
+}
+
+#[tokio::test]
 async fn an_interrupted_transfer_leaves_a_checkpoint_that_claims_only_what_is_there() {
     let world = World::new();
     let file = content("a");

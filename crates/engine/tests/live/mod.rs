@@ -160,6 +160,35 @@ async fn a_part_of_a_file_that_cannot_be_had_in_parts_is_refused_and_a_mere_pref
 }
 
 #[tokio::test]
+async fn all_of_a_file_can_be_asked_for_before_anything_is_known_of_it() {
+    let world = World::new();
+    let file = file(MIB);
+    let url = world.serve("/f", {
+        let file = file.clone();
+        move |ask| file.answer(ask)
+    });
+    let silent = world.serve("/silent", {
+        let file = file.clone();
+        move |_| file.whole().without("accept-ranges")
+    });
+    let refusing = world.serve("/refusing", {
+        let file = file.clone();
+        move |_| file.whole().without("accept-ranges").header("Accept-Ranges", "none")
+    });
+    for (url, is_served) in [(&url, true), (&silent, true), (&refusing, false)] {
+        let live = Live::default();
+        live.steer(only(&[(0, u64::MAX)]));
+        let mut task = world.task(url);
+        task.live = Some(live);
+        match world.fetch(&task).await {
+            Ok(_) if is_served => assert_eq!(world.sink(), file.bytes[..]),
+            Err(error) if !is_served => assert_eq!(error.code(), Code::BG_E_RANDOM_ACCESS_NOT_SUPPORTED),
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_lies_beyond_the_end_is_refused_when_nothing_else_is_asked_for() {
     let world = World::new();
     let file = file(MIB);
