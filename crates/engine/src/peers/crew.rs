@@ -14,6 +14,7 @@ use dray_ranges::{ByteRange, RangeSet};
 use dray_swarm::Way;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::BytesBySource;
 use crate::peers::evidence::Evidence;
@@ -97,6 +98,7 @@ pub(crate) struct Crew {
     only_origin: RangeSet,
     /// What a reader waits for, who is given nothing unproven.
     for_readers: RangeSet,
+    begun: Instant,
     is_settled: bool,
     /// Downloaders with which a session is sought or was found.
     sought: BTreeSet<PeerId>,
@@ -130,6 +132,7 @@ impl Crew {
             other_sizes: Vec::new(),
             only_origin: RangeSet::new(),
             for_readers: RangeSet::new(),
+            begun: Instant::now(),
             is_settled: false,
             sought: BTreeSet::new(),
             are_more: false,
@@ -184,13 +187,20 @@ impl Crew {
         self.mates.values_mut().for_each(|mate| mate.source = None);
         planner.set_me(now, member(&self.peers.peer_id(), size));
         planner.set_candidates(now, self.candidates(size), usize::from(self.are_more));
-        if !self.is_settled {
-            planner.expect_company(now, now + COMPANY_PATIENCE);
-        }
+        planner.expect_company(now, now + self.company());
         for mate in self.mates.keys().copied().collect::<Vec<_>>() {
             self.tell_planner(mate, planner, now);
         }
         self.ask_for_table();
+    }
+
+    /// For how much longer others are expected. Who begins at the same moment may have been asked a little too early.
+    fn company(&self) -> Duration {
+        let is_hoped_for = self.mates.is_empty() && self.peers.swarm().connected() > 0;
+        if self.is_settled && !is_hoped_for {
+            return Duration::ZERO;
+        }
+        COMPANY_PATIENCE.saturating_sub(self.begun.elapsed())
     }
 
     /// The downloaders that are known of before they are sources.
@@ -291,7 +301,7 @@ impl Crew {
                     });
                 }
                 if let Some((planner, now)) = planner {
-                    planner.expect_company(now, now);
+                    planner.expect_company(now, now + self.company());
                 }
             }
             News::AnotherSize { peer, address } => {
