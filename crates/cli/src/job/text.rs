@@ -4,9 +4,22 @@ use dray_api::v1::{FileProgress, FileRange, JobProgress, JobState};
 
 use crate::printer::bytes;
 
-/// A text from elsewhere without control characters, which a terminal would obey.
+/// A text from elsewhere with the characters that a terminal would obey written as their numbers: `\u{202e}`.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c }).collect()
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (c.is_control() && c != '\n') || is_steering(c) {
+            plain.extend(c.escape_unicode());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+/// Whether a character makes what stands around it appear in another order (UAX #9) or on another line.
+fn is_steering(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Which edge of its column a cell stands at.
@@ -114,6 +127,12 @@ mod tests {
 
     #[test]
     fn a_name_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\r"), "a\u{FFFD}[2Jb\u{FFFD}");
+        assert_eq!(plain("a\u{1b}[2Jb\r"), r"a\u{1b}[2Jb\u{d}");
+    }
+
+    #[test]
+    fn a_name_cannot_change_the_order_in_which_it_is_read() {
+        assert_eq!(plain("a\u{202E}gpj.exe\u{2066}"), r"a\u{202e}gpj.exe\u{2066}");
+        assert_eq!(plain("é 文 שלום"), "é 文 שלום");
     }
 }
