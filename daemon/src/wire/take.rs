@@ -94,9 +94,10 @@ fn notify_command(command: v1::NotifyCommand) -> Result<Option<NotifyCommand>, F
     }
 }
 
-/// Ranges as they were asked for; whether they can be had is the machine's to say.
+/// Ranges as they were asked for; whether they can be had is the machine's to say. A length of u64::MAX is BG_LENGTH_TO_EOF.
 pub(crate) fn ranges(ranges: &[v1::FileRange]) -> Vec<RangeSpec> {
-    ranges.iter().map(|range| RangeSpec { offset: range.offset, length: range.length }).collect()
+    let length = |range: &v1::FileRange| range.length.unwrap_or(RangeSpec::LENGTH_TO_EOF);
+    ranges.iter().map(|range| RangeSpec::from_bits(range.offset, length(range))).collect()
 }
 
 /// The files of one AddFiles.
@@ -197,6 +198,17 @@ mod tests {
         assert_eq!(refused(file("http://host/a", "/a/../b")), Code::E_INVALIDARG);
         let short = v1::NewFile { digest: "sha256:00".into(), ..file("http://host/a", "/a") };
         assert_eq!(refused(short), Code::E_INVALIDARG);
+    }
+
+    #[test]
+    fn a_length_is_absent_or_the_largest_number_when_it_is_to_the_end_of_the_file() {
+        let range = |length| v1::FileRange { offset: 7, length };
+        let to_the_end = RangeSpec { offset: 7, length: None };
+        let ten = RangeSpec { offset: 7, length: Some(10) };
+        assert_eq!(
+            ranges(&[range(Some(u64::MAX)), range(None), range(Some(10))]),
+            [to_the_end, to_the_end, ten]
+        );
     }
 
     #[test]
