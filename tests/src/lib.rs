@@ -14,6 +14,7 @@ mod files;
 mod home;
 mod job;
 mod lab;
+mod notify;
 mod ports;
 mod process;
 mod programs;
@@ -29,6 +30,7 @@ pub use files::{TestFile, blake3_of, random_bytes, random_file, sha256_of, spars
 pub use home::Home;
 pub use job::Job;
 pub use lab::{Host, Lab, LabOrigin, Link, Machine, Mbit, Usage};
+pub use notify::NotifyProgram;
 pub use process::Signal;
 pub use programs::{example, program, system_program};
 pub use server::{Hit, Kind, Origin};

@@ -1,13 +1,12 @@
 //! The classic notification client, in Rust and in Python, against a real daemon and a server without ranges.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use dray_tests::{Content, Daemon, FaultServer, Home, Job, KIB, Running, random_bytes, until};
+use dray_tests::{Content, Daemon, FaultServer, Home, Job, KIB, NotifyProgram, Running, random_bytes, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SIZE: u64 = 300 * KIB;
@@ -136,31 +135,27 @@ fn the_notify_command_runs_when_nobody_listens_and_again_after_a_failure_and_kil
     let (_server, url) = server_without_ranges(&bytes)?;
     let home = Home::new()?;
     let mut daemon = Daemon::start(&home)?;
-    let program = home.path().join("notify");
-    let out = home.path().join("out");
-    let text = "#!/bin/sh\necho \"$2 $3 $DRAY_JOB_ID $DRAY_JOB_STATE\" >>\"$1\"\ntest -e \"$1.good\"\n";
-    fs::write(&program, text)?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
-    let program = program.to_str().context("a path that is text")?;
-    let parameters = format!("{program} {}", out.display());
-    let options = ["--notify-command", program, "--notify-parameters", &parameters, "--retry-delay", "5s"];
+    let program = NotifyProgram::new(home.path(), "notify")?;
+    let parameters = format!("{} more", program.path()?);
+    let options =
+        ["--notify-command", program.path()?, "--notify-parameters", &parameters, "--retry-delay", "5s"];
     let created = daemon.dray(&[&["job", "create"], &options[..], &["test"]].concat())?;
     created.expect(0);
     let job = Job { id: created.stdout.trim().to_owned() };
     job.add(&daemon, &url, "a.bin", &[])?.expect(0);
     job.call(&daemon, "resume")?.expect(0);
-    let expected = format!("{0} TRANSFERRED {0} TRANSFERRED", job.id);
+    let expected = format!("more {0} TRANSFERRED {0} TRANSFERRED", job.id);
     let runs = |count: usize| {
         until("the command to run", PATIENCE, || {
-            let told = fs::read_to_string(&out).unwrap_or_default();
-            assert!(told.lines().all(|line| expected.starts_with(line)), "{told}");
-            Ok((told.matches(&expected).count() >= count && told.ends_with('\n')).then_some(()))
+            let told = program.runs()?;
+            assert!(told.iter().all(|line| *line == expected), "{told:?}");
+            Ok((told.len() >= count).then_some(()))
         })
     };
     runs(1)?;
     runs(2)?;
     daemon.kill()?;
-    fs::write(home.path().join("out.good"), "")?;
+    program.succeed()?;
     daemon.restart()?;
     runs(3)?;
     until("the daemon to say so", PATIENCE, || {
