@@ -1,10 +1,9 @@
-//! Conformance with BITS: one row per documented rule of sections 2 to 8, 12 and 13 of the reference, played against a real `drayd` over its
+//! Conformance with BITS: one row per documented rule of sections 2 to 9, 12 and 13 of the reference, played against a real `drayd` over its
 //! socket with the gRPC client that other programs use.
 //!
 //! A row carries the number of its section and the rule in a sentence. A rule that is left out has a row too, with the reason. Start
 //! reading at [`table`] for what a row is and [`rig`] for what it plays with; `section_N` are the rows,
-//! [`sweep`] is every call with every argument out of range. Section 9 is in
-//! `job_notifications.rs`; uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
+//! [`sweep`] is every call with every argument out of range. Uploads, credentials and HTTP options (most of 4.1, 4.5 to 4.8, and 10) are not here.
 
 mod download;
 mod rig;
@@ -17,6 +16,7 @@ mod section_5;
 mod section_6;
 mod section_7;
 mod section_8;
+mod section_9;
 mod sweep;
 mod table;
 
@@ -34,6 +34,7 @@ fn all() -> Vec<Row> {
         section_6::rows(),
         section_7::rows(),
         section_8::rows(),
+        section_9::rows(),
         section_12::rows(),
         section_13::rows(),
         sweep::rows(),
@@ -93,6 +94,16 @@ fn section_7_what_outlives_the_daemon() -> Result<()> {
 #[test]
 fn section_8_ranges_and_remote_names() -> Result<()> {
     play(section_8::rows())
+}
+
+#[test]
+fn section_9_notifications() -> Result<()> {
+    play(section_9::rows())
+}
+
+#[test]
+fn section_9_what_outlives_the_daemon() -> Result<()> {
+    section_9::outlives_the_daemon()
 }
 
 #[test]
