@@ -1,21 +1,26 @@
 //! The peers of one download as sources of its planner: who takes part, what each has, which table pieces are judged by, and who
 //! is sent away for what.
 
+mod mate;
+mod table;
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dray_content::{Algorithm, ContentId, Digest, PieceTable, WholeHasher};
+use dray_content::{ContentId, Digest, PieceTable};
 use dray_exchange::{Holding, RequestError, Session};
 use dray_identity::PeerId;
-use dray_planner::{Has, Member, Peer, Planner, Ranges, Source, SourceId, SourceKind, Time};
+use dray_planner::{Member, Planner, SourceId, Time};
 use dray_ranges::{ByteRange, RangeSet};
 use dray_swarm::Way;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::mate::{Mate, member, name_of};
 use crate::BytesBySource;
 use crate::peers::evidence::Evidence;
 use crate::peers::hunt::{Hunt, MAX_MATES, News};
@@ -36,23 +41,6 @@ const TABLE_PATIENCE: Duration = Duration::from_secs(30);
 const COMPANY_PATIENCE: Duration = Duration::from_millis(500);
 /// How many roots that proved false are remembered.
 const MAX_FALSE_ROOTS: usize = 64;
-
-/// One peer of this download. It stays in the list after it has gone, for the books.
-struct Mate {
-    peer: PeerId,
-    session: Option<Session>,
-    address: SocketAddr,
-    way: Way,
-    holding: Arc<Holding>,
-    source: Option<SourceId>,
-    /// Why it is not asked any more.
-    is_out: bool,
-    failures: u32,
-    /// Pieces of it that did not fit a table that is not proven, or to which another gave as well: one of the two lied.
-    doubted: BTreeSet<u32>,
-    given: u64,
-    wasted: u64,
-}
 
 /// Something that happened among the peers.
 pub(crate) enum Heard {
@@ -371,70 +359,6 @@ impl Crew {
         }
     }
 
-    /// Asks someone for the table, unless there is one or it is on its way.
-    fn ask_for_table(&mut self) {
-        let (Some(size), Judging::AtTheEnd) = (self.size, &self.judging) else { return };
-        let (root, false_roots) = (self.root, &self.false_roots);
-        let is_of_use = |mate: &Mate| {
-            let holding = &mate.holding;
-            let claimed = holding.root.filter(|claimed| root.is_none_or(|root| root == *claimed));
-            !mate.is_out
-                && mate.session.is_some()
-                && mate.failures < MAX_FAILURES
-                && claimed.is_some_and(|claimed| !false_roots.contains(&claimed))
-                && holding.size == Some(size)
-        };
-        let author = self.mates.iter_mut().map(|(id, mate)| (*id, mate)).find(|(_, mate)| is_of_use(mate));
-        let Some((id, mate)) = author else { return };
-        let Some(session) = mate.session.clone() else { return };
-        self.judging = Judging::Asked;
-        self.tables.spawn(async move {
-            let table = tokio::time::timeout(TABLE_PATIENCE, session.table()).await;
-            (id, table.unwrap_or(Err(RequestError::Stalled)))
-        });
-    }
-
-    fn take_table(
-        &mut self,
-        author: MateId,
-        result: Result<PieceTable, RequestError>,
-        mut planner: Option<(&mut Planner, Time)>,
-    ) -> Option<UseTable> {
-        self.judging = Judging::AtTheEnd;
-        let table = match result {
-            Ok(table) => table,
-            Err(error) => {
-                tracing::debug!(%error, "no piece table came");
-                self.failed(author, &mut planner);
-                return None;
-            }
-        };
-        let claimed = table.root();
-        let is_proven = self.root == Some(claimed);
-        if self.root.is_some() && !is_proven {
-            self.send_away(author, Some(&Offence::WrongTable), "", &mut planner);
-            return None;
-        }
-        if self.size.is_some_and(|size| size != table.size()) {
-            self.doubt(Some(claimed));
-            self.send_away(author, None, "its piece table is of another size", &mut planner);
-            return None;
-        }
-        self.judging = if is_proven { Judging::Proven } else { Judging::Claimed };
-        self.decisions.push(if is_proven { Decision::PiecesProven } else { Decision::ProvenAtTheEnd });
-        if is_proven {
-            self.for_readers = RangeSet::new();
-            self.tell_all(planner);
-        }
-        Some(UseTable { table: Arc::new(table), is_proven, author: Some(author).filter(|_| !is_proven) })
-    }
-
-    fn doubt(&mut self, root: Option<ContentId>) {
-        if let Some(root) = root.filter(|_| self.false_roots.len() < MAX_FALSE_ROOTS) {
-            self.false_roots.push(root);
-        }
-    }
-
     /// Which peer a source is, with the session to ask it by.
     pub(crate) fn session(&self, source: SourceId) -> Option<(MateId, Session, Way)> {
         let id = self.sources.get(&source)?;
@@ -598,105 +522,5 @@ impl Crew {
         if let Some((planner, now)) = planner {
             self.tell_planner(id, planner, *now);
         }
-    }
-
-    fn tell_all(&mut self, planner: Option<(&mut Planner, Time)>) {
-        let Some((planner, now)) = planner else { return };
-        for mate in self.mates.keys().copied().collect::<Vec<_>>() {
-            self.tell_planner(mate, planner, now);
-        }
-    }
-
-    /// Short for the common case: a peer has more than it had, and nothing else is new. False when there is more to tell.
-    fn tell_gain(&mut self, id: MateId, before: &Holding, planner: &mut Planner, now: Time) -> bool {
-        let (Some(mate), Some(size)) = (self.mates.get(&id), self.size) else { return false };
-        let after = &mate.holding;
-        let is_only_more = before.size == after.size
-            && before.wants == after.wants
-            && before.root == after.root
-            && before.have.difference(&after.have).is_empty()
-            && self.only_origin.is_empty()
-            && self.for_readers.is_empty();
-        let Some(source) = mate.source.filter(|_| is_only_more) else { return false };
-        for range in after.have.difference(&before.have).to_ranges(size).iter() {
-            planner.gained(now, source, range);
-        }
-        if before.fetching != after.fetching {
-            planner.update_peer(now, source, mate.as_peer(size));
-        }
-        true
-    }
-
-    /// Makes the planner know of a peer what is known here.
-    fn tell_planner(&mut self, id: MateId, planner: &mut Planner, now: Time) {
-        let (Some(mate), Some(size)) = (self.mates.get_mut(&id), self.size) else { return };
-        if !mate.is_of_use(size) {
-            if let Some(source) = mate.source.take() {
-                self.sources.remove(&source);
-                planner.remove_source(now, source);
-            }
-            return;
-        }
-        let kept_back = self.only_origin.union(&self.for_readers);
-        // Where a doubt can only be settled by the origin, nothing more is asked until it is.
-        let is_waiting = !matches!(self.judging, Judging::Proven) && !mate.doubted.is_empty();
-        let has = mate.holding.have.to_ranges(size).difference(&kept_back);
-        let about = Source {
-            kind: SourceKind::Peer,
-            ranges: Ranges::Yes,
-            has: Has::Only(has),
-            max_requests: if is_waiting { 0 } else { MAX_REQUESTS },
-        };
-        let source = match mate.source {
-            Some(source) => {
-                planner.update_source(now, source, about);
-                source
-            }
-            None => {
-                let source = planner.add_source(now, about);
-                self.sources.insert(source, id);
-                mate.source = Some(source);
-                source
-            }
-        };
-        planner.update_peer(now, source, mate.as_peer(size));
-    }
-}
-
-impl Mate {
-    fn is_complete(&self) -> bool {
-        let count = self.holding.size.and_then(dray_exchange::piece_count);
-        count.is_some_and(|count| self.holding.have.is_full(count))
-    }
-
-    /// Whether it may be asked for a content of that size. One that has not heard of the size yet has nothing.
-    fn is_of_use(&self, size: u64) -> bool {
-        !self.is_out && self.session.is_some() && self.holding.size.is_none_or(|claimed| claimed == size)
-    }
-
-    fn as_peer(&self, size: u64) -> Peer {
-        Peer {
-            member: self.holding.wants.then(|| member(&self.peer, size)),
-            fetching: self.holding.fetching.to_ranges(size),
-        }
-    }
-}
-
-/// A machine's place among the downloaders of a content. The size stands for the content, because not all know it by the same digest.
-fn member(peer: &PeerId, size: u64) -> Member {
-    let mut hasher = WholeHasher::new(&[Algorithm::Sha256], false);
-    let mut text = size.to_be_bytes().to_vec();
-    text.extend_from_slice(&peer.to_bytes());
-    hasher.feed(0, &text);
-    match hasher.finish().0.first() {
-        Some(Digest::Sha256(hash)) => Member(*hash),
-        _ => Member([0; 32]),
-    }
-}
-
-fn name_of(way: Way) -> &'static str {
-    match way {
-        Way::Lan => "lan",
-        Way::Group => "group",
     }
 }

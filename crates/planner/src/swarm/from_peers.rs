@@ -109,7 +109,7 @@ impl Planner {
             return Some(first..first + 1);
         }
         if let Some(reached) = self.stream_reached(board) {
-            return self.from_back(board, peer, run, reached);
+            return self.last_open(board, peer, run, reached);
         }
         let words = board.need.words();
         let start = self.first_look(board) / 64;

@@ -63,7 +63,7 @@ impl Planner {
     }
 
     /// The last pieces that a peer has and nobody brings, where a stream does not come soon.
-    pub(crate) fn from_back(
+    pub(crate) fn last_open(
         &self,
         board: &Board,
         peer: &PeerState,
