@@ -1,8 +1,10 @@
 //! The way in: a file comes from the cache when its digest is known there, else it is downloaded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dray_cache::Store;
+use dray_content::evidence::address::{self, Address};
 use dray_origin::{Client, Validators};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +41,8 @@ impl Engine {
         watch: Arc<dyn Watch>,
         stop: CancellationToken,
     ) -> Result<Fetched, FetchError> {
+        let named = with_digest_of_address(task);
+        let task = named.as_ref();
         if let Some(fetched) = self.take_from_cache(task, &watch).await? {
             return Ok(fetched);
         }
@@ -101,5 +105,22 @@ impl Engine {
             }
             None => Ok(None),
         }
+    }
+}
+
+/// The task with the digest that its URL names, where it gives none: whoever asks for such an address has named the bytes.
+fn with_digest_of_address(task: &FileTask) -> Cow<'_, FileTask> {
+    if task.digest.is_some() || task.layout.specs().is_some() {
+        return Cow::Borrowed(task);
+    }
+    let url = &task.url;
+    let address =
+        Address { host: url.host_str().unwrap_or_default(), path: url.path(), fragment: url.fragment() };
+    match address::read(&address) {
+        Some(named) => {
+            tracing::debug!(rule = named.rule, digest = %named.digest, "the address names its bytes");
+            Cow::Owned(FileTask { digest: Some(named.digest), ..task.clone() })
+        }
+        None => Cow::Borrowed(task),
     }
 }

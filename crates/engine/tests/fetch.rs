@@ -197,6 +197,24 @@ async fn a_wrong_digest_is_an_integrity_error_that_names_both_and_the_source() {
 }
 
 #[tokio::test]
+async fn a_digest_that_the_address_names_must_hold() {
+    let world = World::new();
+    let file = content("a");
+    for (digest, is_right) in [(world.sha256(&file.bytes), true), (world.sha256(b"something else"), false)] {
+        let path = format!("/v2/debian/blobs/{digest}");
+        let url = world.serve(&path, {
+            let file = file.clone();
+            move |ask| file.answer(ask)
+        });
+        let result = world.fetch(&world.task(&url)).await;
+        match result {
+            Ok(fetched) => assert!(is_right && fetched.digests.contains(&digest)),
+            Err(error) => assert!(!is_right && matches!(error, FetchError::Integrity(_)), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_digest_that_the_origin_publishes_must_hold_too() {
     let world = World::new();
     let file = content("a");
