@@ -24,7 +24,7 @@
 //!
 //! When others want the same file ([`Planner::set_me`], [`Planner::update_peer`]), it decides differently: in pieces,
 //! the rarest first from those that have them, and what nobody has is divided so that the origin sends it once. See
-//! `swarm/mod.rs`, and `tests/swarm` for what ten thousand of them do together.
+//! `swarm/mod.rs`, and `tests/swarm` for what thousands of them do together; the example `simulate` runs ten thousand.
 //!
 //! Start reading at `planner.rs` (state and events), then `plan.rs` (what to ask next), `split.rs` (taking over a
 //! tail), `overdue.rs` (timeouts), `probe.rs` (the experiment) and `connections.rs` (acting on it).
